@@ -1,0 +1,24 @@
+//! The database's shape, as `SeaORM` migrations: one set for SQLite and PostgreSQL.
+//!
+//! To change it, add a file `mYYYYMMDD_NNNNNN_what.rs` with one change and a line in [`Migrator::migrations`]; a
+//! migration that has been released is never edited. Remember that no column which a refresh writes may be in an index.
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod m20261124_000001_accounts_and_sessions;
+mod m20261124_000002_keys;
+
+/// All migrations, oldest first.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261124_000001_accounts_and_sessions::Migration),
+            Box::new(m20261124_000002_keys::Migration),
+        ]
+    }
+}

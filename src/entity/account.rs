@@ -1,0 +1,65 @@
+//! An account: who signs in.
+
+use std::fmt;
+
+use sea_orm::entity::prelude::*;
+
+/// One row of `accounts`.
+#[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "accounts")]
+pub struct Model {
+    /// `UUIDv7`, so that ids order by creation.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// In lower case; unique.
+    #[sea_orm(unique)]
+    pub username: Option<String>,
+    /// In lower case; unique.
+    #[sea_orm(unique)]
+    pub email: Option<String>,
+    /// Whether the application says that the address is the account's.
+    pub email_verified: bool,
+    /// Argon2id as a PHC string; absent where the account cannot sign in with a password.
+    pub password_hash: Option<String>,
+    /// RFC 6749 scope tokens, separated by one space, as the access token's `scope` claim carries them.
+    pub permissions: String,
+    /// Since when the account is deactivated.
+    pub deactivated_at: Option<DateTimeUtc>,
+    /// Counts changes of the password and of the deactivation: a session is opened only against the account as it
+    /// was verified.
+    pub credentials_version: i64,
+    /// When it was made.
+    pub created_at: DateTimeUtc,
+    /// When it was last changed.
+    pub updated_at: DateTimeUtc,
+}
+
+/// The hash stays out of every log.
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// The permissions one by one.
+    pub fn permission_list(&self) -> impl Iterator<Item = &str> {
+        self.permissions.split_ascii_whitespace()
+    }
+}
+
+/// Relations of `accounts`.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    /// Its sessions.
+    #[sea_orm(has_many = "super::session::Entity")]
+    Sessions,
+}
+
+impl Related<super::session::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Sessions.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,456 @@
+//! The one error type, and the codes that clients see.
+//!
+//! Every failure of this crate is an [`Error`]. What a client is told about it (code, reason, action, field) is
+//! decided here and nowhere else; `graphql` only copies it into `errors[].extensions`. Text that is not ours, such as
+//! a database's, is kept as the [`source`](std::error::Error::source) for the log and never reaches a client.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// `extensions.action`: what the client should do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Call `refreshTokens`, then repeat the request.
+    Refresh,
+    /// Ask the user to sign in again.
+    SignIn,
+    /// Repeat the request after `retryAfter` seconds.
+    Retry,
+}
+
+impl Action {
+    /// The text in `extensions.action`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refresh => "REFRESH",
+            Self::SignIn => "SIGN_IN",
+            Self::Retry => "RETRY",
+        }
+    }
+}
+
+/// Why a field that needs a session did not get one: `extensions.reason` of `UNAUTHENTICATED`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnauthenticatedReason {
+    /// The request carries no token.
+    MissingToken,
+    /// The access token has expired, or only a refresh cookie is left.
+    TokenExpired,
+    /// Malformed, bad signature, unknown key, wrong issuer or audience.
+    TokenVerificationFailed,
+    /// A genuine token of the wrong kind.
+    InvalidToken,
+    /// The token's session is not there.
+    SessionNotFound,
+    /// The token's session is over.
+    InvalidSession,
+    /// The token's account is not there.
+    UserNotFound,
+    /// The token's account is deactivated.
+    UserDeactivated,
+}
+
+impl UnauthenticatedReason {
+    /// The text in `extensions.reason`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingToken => "MISSING_TOKEN",
+            Self::TokenExpired => "TOKEN_EXPIRED",
+            Self::TokenVerificationFailed => "TOKEN_VERIFICATION_FAILED",
+            Self::InvalidToken => "INVALID_TOKEN",
+            Self::SessionNotFound => "SESSION_NOT_FOUND",
+            Self::InvalidSession => "INVALID_SESSION",
+            Self::UserNotFound => "USER_NOT_FOUND",
+            Self::UserDeactivated => "USER_DEACTIVATED",
+        }
+    }
+}
+
+/// Why a session may not be used: `extensions.reason` of `INVALID_SESSION`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvalidSessionReason {
+    /// It was ended.
+    Invalidated,
+    /// It ran out.
+    Expired,
+    /// Another user agent presented its token.
+    AgentChanged,
+    /// The token is from a later state than the database has: a backup was restored.
+    RolledBack,
+}
+
+impl InvalidSessionReason {
+    /// The text in `extensions.reason`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalidated => "INVALIDATED",
+            Self::Expired => "EXPIRED",
+            Self::AgentChanged => "AGENT_CHANGED",
+            Self::RolledBack => "ROLLED_BACK",
+        }
+    }
+}
+
+/// What went wrong; see the table of error codes in the documentation.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A field needs a session, and the request does not give one.
+    #[error("{}", unauthenticated_message(*.0))]
+    Unauthenticated(UnauthenticatedReason),
+    /// The token handed over is malformed or not genuine.
+    #[error("The token could not be verified.")]
+    TokenVerificationFailed,
+    /// The token handed over is genuine, but of the wrong kind.
+    #[error("The token is of the wrong kind.")]
+    InvalidToken,
+    /// `refreshTokens` without any refresh token.
+    #[error("A refresh token is needed, and there is none.")]
+    InvalidTokens,
+    /// No such session.
+    #[error("There is no such session.")]
+    SessionNotFound,
+    /// The session is over or may not be used.
+    #[error("{}", invalid_session_message(*.0))]
+    InvalidSession(InvalidSessionReason),
+    /// A refresh token that had lost its validity for good was presented; the session is ended.
+    #[error("The refresh token had been used before: a copy is in somebody's hands, and the session was ended.")]
+    RefreshTokenReused,
+    /// No such account.
+    #[error("There is no such account.")]
+    UserNotFound,
+    /// The account is deactivated.
+    #[error("The account is deactivated.")]
+    UserDeactivated,
+    /// Wrong identifier or password.
+    #[error("The identifier or the password is wrong.")]
+    AuthenticationFailed,
+    /// Signed in, without the right.
+    #[error("Not allowed.")]
+    Forbidden,
+    /// The user name belongs to another account.
+    #[error("The user name is taken.")]
+    UsernameTaken,
+    /// The e-mail address belongs to another account.
+    #[error("The e-mail address is taken.")]
+    EmailTaken,
+    /// One input field or argument is not as it must be.
+    #[error("{field}: {message}")]
+    BadUserInput {
+        /// The input field or argument.
+        field: Cow<'static, str>,
+        /// What is allowed.
+        message: Cow<'static, str>,
+    },
+    /// Sign-up is switched off.
+    #[error("Signing up is switched off.")]
+    SignUpDisabled,
+    /// Too many attempts.
+    #[error("Too many attempts.")]
+    RateLimited {
+        /// Seconds until the next attempt is worthwhile.
+        retry_after: u64,
+    },
+    /// The request has no client address.
+    #[error("The request has no client IP address.")]
+    InvalidLocationInfoIp,
+    /// The request has no user agent.
+    #[error("The request has no User-Agent.")]
+    InvalidLocationInfoUserAgent,
+    /// The GraphQL document does not parse.
+    #[error("The document is not valid GraphQL.")]
+    GraphqlParseFailed,
+    /// The document, or its variables, do not fit the schema.
+    #[error("{0}")]
+    GraphqlValidationFailed(Cow<'static, str>),
+    /// The document is over one of the limits.
+    #[error("The document is too complex: its {limit} of {value} is over the limit of {allowed}.")]
+    QueryTooComplex {
+        /// Which limit.
+        limit: &'static str,
+        /// What the document has.
+        value: u64,
+        /// What is allowed.
+        allowed: u64,
+    },
+    /// The database does not answer, or a queue is full.
+    #[error("The service is not available at the moment.")]
+    ServiceUnavailable {
+        /// Seconds until the next attempt is worthwhile.
+        retry_after: u64,
+    },
+    /// A hook's own error.
+    #[error("{message}")]
+    Custom {
+        /// `extensions.code`.
+        code: Cow<'static, str>,
+        /// The text that the client sees.
+        message: Cow<'static, str>,
+    },
+    /// Anything else; the client is told nothing.
+    #[error("Internal server error.")]
+    Internal,
+}
+
+fn unauthenticated_message(reason: UnauthenticatedReason) -> &'static str {
+    match reason {
+        UnauthenticatedReason::MissingToken => "Sign in first: the request carries no token.",
+        UnauthenticatedReason::TokenExpired => "The access token has expired.",
+        UnauthenticatedReason::TokenVerificationFailed => "The access token could not be verified.",
+        UnauthenticatedReason::InvalidToken => "The token is not an access token.",
+        UnauthenticatedReason::SessionNotFound => "The session is not there any more.",
+        UnauthenticatedReason::InvalidSession => "The session is over.",
+        UnauthenticatedReason::UserNotFound => "The account is not there any more.",
+        UnauthenticatedReason::UserDeactivated => "The account is deactivated.",
+    }
+}
+
+fn invalid_session_message(reason: InvalidSessionReason) -> &'static str {
+    match reason {
+        InvalidSessionReason::Invalidated => "The session has ended.",
+        InvalidSessionReason::Expired => "The session has expired.",
+        InvalidSessionReason::AgentChanged => "The session belongs to another user agent.",
+        InvalidSessionReason::RolledBack => "The session's state is older than the token.",
+    }
+}
+
+/// A failure, with what the client should do about it.
+#[derive(Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    action: Option<Action>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// A failure of a kind, with the action that usually goes with it.
+    #[must_use]
+    pub fn new(kind: ErrorKind) -> Self {
+        let action = match &kind {
+            ErrorKind::Unauthenticated(UnauthenticatedReason::TokenExpired) => Some(Action::Refresh),
+            ErrorKind::Unauthenticated(_)
+            | ErrorKind::TokenVerificationFailed
+            | ErrorKind::InvalidToken
+            | ErrorKind::InvalidTokens
+            | ErrorKind::InvalidSession(_)
+            | ErrorKind::RefreshTokenReused => Some(Action::SignIn),
+            ErrorKind::RateLimited { .. } | ErrorKind::ServiceUnavailable { .. } => Some(Action::Retry),
+            _ => None,
+        };
+        Self { kind, action, source: None }
+    }
+
+    /// `UNAUTHENTICATED` with its reason.
+    #[must_use]
+    pub fn unauthenticated(reason: UnauthenticatedReason) -> Self {
+        Self::new(ErrorKind::Unauthenticated(reason))
+    }
+
+    /// `INVALID_SESSION` with its reason.
+    #[must_use]
+    pub fn invalid_session(reason: InvalidSessionReason) -> Self {
+        Self::new(ErrorKind::InvalidSession(reason))
+    }
+
+    /// `BAD_USER_INPUT`: the field, and what is allowed. Never put what the client sent into the message.
+    #[must_use]
+    pub fn bad_user_input(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::BadUserInput { field: field.into(), message: message.into() })
+    }
+
+    /// `SERVICE_UNAVAILABLE`, worth another try in a second.
+    #[must_use]
+    pub fn unavailable() -> Self {
+        Self::new(ErrorKind::ServiceUnavailable { retry_after: 1 })
+    }
+
+    /// `INTERNAL_SERVER_ERROR`; the cause goes to the log only.
+    #[must_use]
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Internal).caused_by(cause)
+    }
+
+    /// Keeps the cause for the log.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(Arc::from(cause.into()));
+        self
+    }
+
+    /// The same failure with another action.
+    #[must_use]
+    pub fn with_action(mut self, action: impl Into<Option<Action>>) -> Self {
+        self.action = action.into();
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// `extensions.code`.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match &self.kind {
+            ErrorKind::Unauthenticated(_) => "UNAUTHENTICATED",
+            ErrorKind::TokenVerificationFailed => "TOKEN_VERIFICATION_FAILED",
+            ErrorKind::InvalidToken => "INVALID_TOKEN",
+            ErrorKind::InvalidTokens => "INVALID_TOKENS",
+            ErrorKind::SessionNotFound => "SESSION_NOT_FOUND",
+            ErrorKind::InvalidSession(_) => "INVALID_SESSION",
+            ErrorKind::RefreshTokenReused => "REFRESH_TOKEN_REUSED",
+            ErrorKind::UserNotFound => "USER_NOT_FOUND",
+            ErrorKind::UserDeactivated => "USER_DEACTIVATED",
+            ErrorKind::AuthenticationFailed => "AUTHENTICATION_FAILED",
+            ErrorKind::Forbidden => "FORBIDDEN",
+            ErrorKind::UsernameTaken => "USERNAME_TAKEN",
+            ErrorKind::EmailTaken => "EMAIL_TAKEN",
+            ErrorKind::BadUserInput { .. } => "BAD_USER_INPUT",
+            ErrorKind::SignUpDisabled => "SIGN_UP_DISABLED",
+            ErrorKind::RateLimited { .. } => "RATE_LIMITED",
+            ErrorKind::InvalidLocationInfoIp => "INVALID_LOCATION_INFO_IP",
+            ErrorKind::InvalidLocationInfoUserAgent => "INVALID_LOCATION_INFO_USER_AGENT",
+            ErrorKind::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
+            ErrorKind::GraphqlValidationFailed(_) => "GRAPHQL_VALIDATION_FAILED",
+            ErrorKind::QueryTooComplex { .. } => "QUERY_TOO_COMPLEX",
+            ErrorKind::ServiceUnavailable { .. } => "SERVICE_UNAVAILABLE",
+            ErrorKind::Custom { code, .. } => code,
+            ErrorKind::Internal => "INTERNAL_SERVER_ERROR",
+        }
+    }
+
+    /// `extensions.reason`, of the codes that have one.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        match &self.kind {
+            ErrorKind::Unauthenticated(reason) => Some(reason.as_str()),
+            ErrorKind::InvalidSession(reason) => Some(reason.as_str()),
+            _ => None,
+        }
+    }
+
+    /// `extensions.action`, where there is something that the client should do next.
+    #[must_use]
+    pub fn action(&self) -> Option<Action> {
+        self.action
+    }
+
+    /// `extensions.field` of `BAD_USER_INPUT`.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        match &self.kind {
+            ErrorKind::BadUserInput { field, .. } => Some(field),
+            _ => None,
+        }
+    }
+
+    /// `extensions.retryAfter`, in seconds.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        match &self.kind {
+            ErrorKind::RateLimited { retry_after } | ErrorKind::ServiceUnavailable { retry_after } => {
+                Some(*retry_after)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error").field("kind", &self.kind).field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        let failure = if is_unavailable(&error) { Self::unavailable() } else { Self::new(ErrorKind::Internal) };
+        failure.caused_by(error)
+    }
+}
+
+/// Whether the database could not be asked at all, as opposed to having refused what it was asked.
+fn is_unavailable(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            match error.as_ref() {
+                SqlxError::Io(_)
+                | SqlxError::Tls(_)
+                | SqlxError::PoolTimedOut
+                | SqlxError::PoolClosed
+                | SqlxError::WorkerCrashed => true,
+                SqlxError::Database(error) => error.code().is_some_and(|code| is_unavailable_code(&code)),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// PostgreSQL: classes 08 (connection), 53 (resources), 57 (operator intervention, time-outs) and 40 (conflicts that a
+/// repetition resolves). SQLite's extended result codes end in the primary one: BUSY 5, LOCKED 6, IOERR 10, FULL 13.
+fn is_unavailable_code(code: &str) -> bool {
+    let postgres = code.len() == 5 && ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class));
+    let sqlite = || code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13));
+    if code.len() == 5 { postgres } else { sqlite() }
+}
+
+/// A transaction's failure is that of what went wrong in it.
+impl From<sea_orm::TransactionError<Error>> for Error {
+    fn from(error: sea_orm::TransactionError<Error>) -> Self {
+        match error {
+            sea_orm::TransactionError::Connection(error) => error.into(),
+            sea_orm::TransactionError::Transaction(error) => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn database_codes_tell_unavailable_from_refused() {
+        for code in ["08006", "57P01", "53300", "40001", "5", "517", "13", "6"] {
+            assert!(is_unavailable_code(code), "{code}");
+        }
+        for code in ["23505", "42601", "1", "19", "2067"] {
+            assert!(!is_unavailable_code(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_internal_error_tells_the_client_nothing() {
+        let error = Error::internal("connection string postgres://user:password@host");
+        assert_eq!(error.to_string(), "Internal server error.");
+        assert_eq!(error.code(), "INTERNAL_SERVER_ERROR");
+    }
+}

@@ -1,0 +1,5 @@
+//! sessiongraph
+pub mod clock;
+pub mod entity;
+pub mod error;
+pub mod random;
