@@ -21,6 +21,7 @@ impl MigrationTrait for Migration {
                     .col(ColumnDef::new("public_jwk").text().not_null())
                     .col(ColumnDef::new("sealed_private_key").blob().not_null())
                     .col(ColumnDef::new("published_at").timestamp_with_time_zone().not_null())
+                    .col(ColumnDef::new("activates_at").timestamp_with_time_zone().null())
                     .col(ColumnDef::new("activated_at").timestamp_with_time_zone().null())
                     .col(ColumnDef::new("retired_at").timestamp_with_time_zone().null())
                     .col(ColumnDef::new("verifies_until").timestamp_with_time_zone().null())

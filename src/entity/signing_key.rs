@@ -19,6 +19,8 @@ pub struct Model {
     pub sealed_private_key: Vec<u8>,
     /// Since when it is published.
     pub published_at: DateTimeUtc,
+    /// When the standby key is to sign, where a rotation has been asked for.
+    pub activates_at: Option<DateTimeUtc>,
     /// Since when it signs; absent for the standby key.
     pub activated_at: Option<DateTimeUtc>,
     /// Since when it signs no more.

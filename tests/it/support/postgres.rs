@@ -14,6 +14,13 @@
 //! - `TEST_POSTGRES_URL`: the URL of a server to use instead, of a role that may create databases.
 //!   The path names the database to connect to for doing so. With it nothing is started.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on panics"
+)]
+
 use std::{
     collections::HashSet,
     env,

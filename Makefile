@@ -1,0 +1,77 @@
+# `make help` lists what there is. All of it works in a fresh clone; `cargo run -- serve` and
+# `cargo test` by themselves work too.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+# cargo uses all cores by itself, and two cargos would wait for each other.
+.NOTPARALLEL:
+
+CARGO ?= cargo
+# For all cargo commands: `make test CARGO_FLAGS=--locked`.
+CARGO_FLAGS ?=
+# For the server: `make run ARGS='--listen 127.0.0.1:8000'`.
+ARGS ?=
+
+schema_tools := tests/schema-tools
+print_schema := $(CARGO) run --quiet $(CARGO_FLAGS) -- schema
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# A debug build: it is there in half the time of a release build, the tests share it, and what is slow
+# without optimisation (password hashing) is optimised all the same.
+.PHONY: run
+run: ## Start the server on http://127.0.0.1:4000/graphql, with SQLite in ./data
+	$(CARGO) run $(CARGO_FLAGS) -- serve $(ARGS)
+
+.PHONY: test
+test: test-rust test-schema ## Run all tests (installs what they need)
+
+.PHONY: test-rust
+test-rust: postgres ## Run the Rust tests, on SQLite and PostgreSQL, with examples and doc tests
+	$(CARGO) test $(CARGO_FLAGS) --workspace
+
+.PHONY: test-schema
+test-schema: $(schema_tools)/node_modules/.package-lock.json ## Read schema.graphql with the tools that clients use
+	npm --prefix $(schema_tools) test
+
+.PHONY: check
+check: check-format lint doc check-schema ## Check formatting, lints, documentation and schema.graphql
+
+.PHONY: check-format
+check-format: ## Check the formatting
+	$(CARGO) fmt --all --check
+
+.PHONY: lint
+lint: ## Run clippy, warnings are errors
+	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+
+.PHONY: doc
+doc: ## Build the documentation, warnings are errors
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
+
+.PHONY: check-schema
+check-schema: ## Check that schema.graphql is what the server says
+	@mkdir -p target
+	$(print_schema) >target/schema.graphql
+	@diff -u schema.graphql target/schema.graphql || { echo 'schema.graphql is out of date: make schema' >&2; exit 1; }
+
+.PHONY: schema
+schema: ## Write schema.graphql anew
+	@mkdir -p target
+	$(print_schema) >target/schema.graphql
+	@cp target/schema.graphql schema.graphql
+
+.PHONY: format
+format: ## Format the code
+	$(CARGO) fmt --all
+
+.PHONY: postgres
+postgres: ## Install PostgreSQL's programs for the tests, unless they are there
+	@scripts/install-postgres
+
+$(schema_tools)/node_modules/.package-lock.json: $(schema_tools)/package.json $(schema_tools)/package-lock.json
+	@command -v npm >/dev/null || { echo 'These tests need Node.js 20 or newer, with npm' >&2; exit 1; }
+	npm --prefix $(schema_tools) ci --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,335 @@
+//! Passwords: Argon2id (RFC 9106) on a bounded pool with a bounded queue.
+//!
+//! A hash takes tens of milliseconds and megabytes on purpose. As many run at once as there are cores; the rest waits in
+//! a queue that is bounded, of which one client network holds a quarter at most, and which sign-ups cannot fill.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
+    password_hash::{self, phc::PasswordHash},
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{
+    error::{Error, Result},
+    network::client_network,
+    random::{self, Random},
+};
+
+const SALT_LENGTH: usize = 16;
+const HASH_LENGTH: usize = 32;
+
+/// Costs of one hash, and how many may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordPolicy {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes over the memory.
+    pub iterations: u32,
+    /// Lanes.
+    pub parallelism: u32,
+    /// How many verifications and hashes may wait.
+    pub queue: usize,
+}
+
+/// OWASP's second recommendation for Argon2id.
+impl Default for PasswordPolicy {
+    fn default() -> Self {
+        Self { memory_kib: 19_456, iterations: 2, parallelism: 1, queue: 256 }
+    }
+}
+
+/// A password, normalised to NFKC, so that the same keys typed on another system give the same bytes.
+#[derive(Clone)]
+pub struct Password(SecretString);
+
+impl Password {
+    /// Normalises what was typed. Any length: whether it may be set is [`Password::is_settable`].
+    #[must_use]
+    pub fn new(typed: &str) -> Self {
+        Self(SecretString::from(typed.nfkc().collect::<String>()))
+    }
+
+    /// Whether it has the 8 to 256 characters that a new password needs.
+    #[must_use]
+    pub fn is_settable(&self) -> bool {
+        (8..=256).contains(&self.0.expose_secret().chars().take(257).count())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.0.expose_secret().as_bytes()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the password; `outdated` where the hash was made with other parameters and should be made anew.
+    Right {
+        /// Whether the hash has other parameters than today's.
+        outdated: bool,
+    },
+    /// It is not.
+    Wrong,
+}
+
+/// Who waits for a hash: whose share of the queue it takes, and how it learns that nobody waits any more.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting {
+    /// The client's address.
+    pub ip: Option<IpAddr>,
+    /// Cancelled when the client has gone away.
+    pub client_gone: CancellationToken,
+}
+
+/// Hashes and verifies passwords.
+pub struct PasswordPool {
+    argon2: Argon2<'static>,
+    policy: PasswordPolicy,
+    random: Arc<dyn Random>,
+    /// Verified where there is no hash to verify, so that an unknown identifier costs what a known one does.
+    dummy: String,
+    workers: Arc<Semaphore>,
+    /// New hashes pass through this first: however many wait, sign-ins get the other workers.
+    new_hashes: Semaphore,
+    queued: Arc<Mutex<Queue>>,
+}
+
+impl fmt::Debug for PasswordPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordPool").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+impl PasswordPool {
+    /// A pool with as many workers as there are cores.
+    ///
+    /// # Errors
+    ///
+    /// `BAD_USER_INPUT` where Argon2 does not take the parameters.
+    pub fn new(policy: PasswordPolicy, random: Arc<dyn Random>) -> Result<Self> {
+        let params = Params::new(policy.memory_kib, policy.iterations, policy.parallelism, Some(HASH_LENGTH))
+            .map_err(|error| Error::bad_user_input("argon2_memory_kib", error.to_string()))?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let dummy = dummy_hash(&params, random.as_ref())?;
+        Ok(Self {
+            argon2,
+            policy,
+            random,
+            dummy,
+            workers: Arc::new(Semaphore::new(workers)),
+            new_hashes: Semaphore::new((workers / 2).max(1)),
+            queued: Arc::default(),
+        })
+    }
+
+    /// The PHC string of a new password.
+    ///
+    /// # Errors
+    ///
+    /// `SERVICE_UNAVAILABLE` when the queue is full.
+    pub async fn hash(&self, password: Password, waiting: &Waiting) -> Result<String> {
+        // Half of the queue is always left to sign-ins.
+        let place = self.enqueue(waiting, self.policy.queue.div_ceil(2))?;
+        let turn = async { self.new_hashes.acquire().await.map_err(Error::internal) };
+        let _turn = unless_gone(waiting, turn).await?;
+        let salt = random::bytes::<SALT_LENGTH>(self.random.as_ref())?;
+        let argon2 = self.argon2.clone();
+        self.work(place, waiting, move || {
+            let hash: PasswordHash = argon2.hash_password_with_salt(password.bytes(), &salt)?;
+            Ok(hash.to_string())
+        })
+        .await?
+        .map_err(Error::internal)
+    }
+
+    /// Whether it is the password that a PHC string was made of. Without one, the same work is done for nothing.
+    ///
+    /// # Errors
+    ///
+    /// `SERVICE_UNAVAILABLE` when the queue is full, `INTERNAL_SERVER_ERROR` when the stored text is no hash.
+    pub async fn verify(&self, password: Password, hash: Option<String>, waiting: &Waiting) -> Result<Verdict> {
+        let place = self.enqueue(waiting, self.policy.queue)?;
+        let (argon2, known) = (self.argon2.clone(), hash.is_some());
+        let hash = hash.unwrap_or_else(|| self.dummy.clone());
+        let verified = self
+            .work(place, waiting, move || {
+                let hash = PasswordHash::new(&hash)?;
+                argon2.verify_password(password.bytes(), &hash)?;
+                Ok(Params::try_from(&hash).ok())
+            })
+            .await?;
+        match verified {
+            Ok(params) if known => Ok(Verdict::Right { outdated: params.as_ref() != Some(self.argon2.params()) }),
+            Ok(_) | Err(password_hash::Error::PasswordInvalid) => Ok(Verdict::Wrong),
+            Err(error) => Err(Error::internal(error)),
+        }
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        place: Place,
+        waiting: &Waiting,
+        work: impl FnOnce() -> password_hash::Result<T> + Send + 'static,
+    ) -> Result<password_hash::Result<T>> {
+        let workers = Arc::clone(&self.workers);
+        let turn = async { workers.acquire_owned().await.map_err(Error::internal) };
+        let turn = unless_gone(waiting, turn).await?;
+        drop(place);
+        tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        })
+        .await
+        .map_err(Error::internal)
+    }
+
+    fn enqueue(&self, waiting: &Waiting, limit: usize) -> Result<Place> {
+        let network = waiting.ip.map(client_network);
+        let mut queue = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
+        let share = self.policy.queue.div_ceil(4);
+        let of_network = network.map_or(0, |network| queue.by_network.get(&network).copied().unwrap_or(0));
+        if queue.total >= limit || of_network >= share {
+            return Err(Error::unavailable());
+        }
+        queue.total += 1;
+        if let Some(network) = network {
+            *queue.by_network.entry(network).or_default() += 1;
+        }
+        Ok(Place { network, queue: Arc::clone(&self.queued) })
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    total: usize,
+    by_network: HashMap<IpAddr, usize>,
+}
+
+/// A place in the queue, given back when dropped.
+struct Place {
+    network: Option<IpAddr>,
+    queue: Arc<Mutex<Queue>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.total -= 1;
+        if let Some(network) = self.network
+            && let Some(count) = queue.by_network.get_mut(&network)
+        {
+            *count -= 1;
+            if *count == 0 {
+                queue.by_network.remove(&network);
+            }
+        }
+    }
+}
+
+/// Waits for a turn, but leaves the queue when the client is gone.
+async fn unless_gone<T>(waiting: &Waiting, turn: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        biased;
+        () = waiting.client_gone.cancelled() => Err(Error::unavailable()),
+        turn = turn => turn,
+    }
+}
+
+/// A hash with today's parameters that no password has: its output is random.
+fn dummy_hash(params: &Params, random: &dyn Random) -> Result<String> {
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: params.try_into().map_err(|error: password_hash::Error| Error::internal(error))?,
+        salt: Some(
+            password_hash::phc::Salt::new(&random::bytes::<SALT_LENGTH>(random)?).map_err(Error::internal)?,
+        ),
+        hash: Some(
+            password_hash::phc::Output::new(&random::bytes::<HASH_LENGTH>(random)?).map_err(Error::internal)?,
+        ),
+    };
+    Ok(hash.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SystemRandom;
+
+    const CHEAP: PasswordPolicy = PasswordPolicy { memory_kib: 64, iterations: 1, parallelism: 1, queue: 8 };
+
+    fn pool(policy: PasswordPolicy) -> PasswordPool {
+        PasswordPool::new(policy, Arc::new(SystemRandom)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_password_is_told_from_others_however_it_was_typed() {
+        let (pool, waiting) = (pool(CHEAP), Waiting::default());
+        // One text has the letter with its ring composed, the other decomposed.
+        let hash = pool.hash(Password::new("\u{c5}ngstr\u{f6}m 1234"), &waiting).await.unwrap();
+        let right = Verdict::Right { outdated: false };
+        let decomposed = Password::new("A\u{30a}ngstro\u{308}m 1234");
+        assert_eq!(pool.verify(decomposed, Some(hash.clone()), &waiting).await.unwrap(), right);
+        assert_eq!(pool.verify(Password::new("other"), Some(hash), &waiting).await.unwrap(), Verdict::Wrong);
+        assert_eq!(pool.verify(Password::new("other"), None, &waiting).await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_hash_with_other_parameters_is_outdated() {
+        let waiting = Waiting::default();
+        let hash = pool(CHEAP).hash(Password::new("long enough"), &waiting).await.unwrap();
+        let costlier = pool(PasswordPolicy { iterations: 2, ..CHEAP });
+        let verdict = costlier.verify(Password::new("long enough"), Some(hash), &waiting).await.unwrap();
+        assert_eq!(verdict, Verdict::Right { outdated: true });
+    }
+
+    #[tokio::test]
+    async fn one_network_holds_a_quarter_of_the_queue_and_all_hold_no_more_than_it() {
+        let pool = pool(CHEAP);
+        let from = |ip: &str| Waiting { ip: ip.parse().ok(), ..Waiting::default() };
+        let places = [(); 2].map(|()| pool.enqueue(&from("192.0.2.1"), 8).unwrap());
+        assert!(pool.enqueue(&from("192.0.2.1"), 8).is_err());
+        let others: Vec<_> = (2..8).map(|n| pool.enqueue(&from(&format!("192.0.2.{n}")), 8).unwrap()).collect();
+        assert!(pool.enqueue(&from("198.51.100.1"), 8).is_err());
+        drop(places);
+        assert!(pool.enqueue(&from("192.0.2.1"), 8).is_ok());
+        drop(others);
+        assert_eq!(pool.queued.lock().unwrap().total, 0);
+        assert!(pool.queued.lock().unwrap().by_network.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_gone_leaves_the_queue() {
+        let pool = pool(CHEAP);
+        let waiting = Waiting::default();
+        waiting.client_gone.cancel();
+        assert!(pool.verify(Password::new("password"), None, &waiting).await.is_err());
+        assert_eq!(pool.queued.lock().unwrap().total, 0);
+    }
+
+    #[test]
+    fn lengths_are_counted_in_characters() {
+        assert!(!Password::new("seven77").is_settable());
+        assert!(Password::new("\u{1f600}".repeat(8).as_str()).is_settable());
+        assert!(!Password::new(&"a".repeat(257)).is_settable());
+    }
+}

@@ -1,0 +1,63 @@
+//! The keys that tokens are made with, and where they come from.
+//!
+//! [`TokenKeys`] is asked for each request, so that another tenant can have other keys. Two are ready-made: the
+//! [`Keyring`] in the database, which rotates, and the [`FixedSecret`].
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::{
+    crypto::{
+        access_token::{SigningKey, VerifyingKey},
+        opaque_token::{RefreshTokenKeys, ServiceKeyMaker},
+    },
+    error::Result,
+    request::SessionRequest,
+};
+
+mod fixed_secret;
+mod generate;
+mod keyring;
+mod rotation;
+mod stored;
+
+pub use fixed_secret::FixedSecret;
+pub use keyring::{Keyring, KeyringOptions};
+pub use rotation::{KeyState, KeySummary, Rotation};
+
+/// All keys of one tenant.
+#[derive(Debug, Clone)]
+pub struct KeySet {
+    /// Signs access tokens.
+    pub signing: SigningKey,
+    /// Verify access tokens; the standby key is among them.
+    pub verifying: Vec<VerifyingKey>,
+    /// Make and verify refresh tokens.
+    pub refresh: RefreshTokenKeys,
+    /// Makes and verifies service keys.
+    pub service: ServiceKeyMaker,
+}
+
+impl KeySet {
+    /// The verifying key that a `kid` names.
+    #[must_use]
+    pub fn find(&self, kid: &str) -> Option<&VerifyingKey> {
+        self.verifying.iter().find(|key| key.kid == kid)
+    }
+}
+
+/// Gives the keys for a request; may differ by tenant. Another tenant's token, of either kind, is then
+/// `TOKEN_VERIFICATION_FAILED`.
+#[doc(alias = "getTokenSecret")]
+#[async_trait]
+pub trait TokenKeys: fmt::Debug + Send + Sync + 'static {
+    /// The keys for a request. Called several times a request: keep them in memory.
+    async fn keys(&self, request: &SessionRequest) -> Result<Arc<KeySet>>;
+
+    /// The keys for a request after a token named a key that is not among them: they may have changed elsewhere. An
+    /// implementation that asks a database limits itself to once a second.
+    async fn keys_again(&self, request: &SessionRequest) -> Result<Arc<KeySet>> {
+        self.keys(request).await
+    }
+}
