@@ -19,8 +19,8 @@ print_schema := $(CARGO) run --quiet $(CARGO_FLAGS) -- schema
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# A debug build: it is there in half the time of a release build, the tests share it, and what is slow
-# without optimisation (password hashing) is optimised all the same.
+# A debug build: it is there in half the time of a release build, the tests share most of it, and what is
+# slow without optimisation (password hashing) is optimised all the same.
 .PHONY: run
 run: ## Start the server on http://127.0.0.1:4000/graphql, with SQLite in ./data
 	$(CARGO) run $(CARGO_FLAGS) -- serve $(ARGS)

@@ -121,7 +121,9 @@ pub enum ErrorKind {
     #[error("{}", invalid_session_message(*.0))]
     InvalidSession(InvalidSessionReason),
     /// A refresh token that had lost its validity for good was presented; the session is ended.
-    #[error("The refresh token had been used before: a copy is in somebody's hands, and the session was ended.")]
+    #[error(
+        "The refresh token had been used before: a copy is in somebody's hands, and the session was ended."
+    )]
     RefreshTokenReused,
     /// No such account.
     #[error("There is no such account.")]
@@ -234,17 +236,25 @@ impl Error {
     #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
         let action = match &kind {
-            ErrorKind::Unauthenticated(UnauthenticatedReason::TokenExpired) => Some(Action::Refresh),
+            ErrorKind::Unauthenticated(UnauthenticatedReason::TokenExpired) => {
+                Some(Action::Refresh)
+            }
             ErrorKind::Unauthenticated(_)
             | ErrorKind::TokenVerificationFailed
             | ErrorKind::InvalidToken
             | ErrorKind::InvalidTokens
             | ErrorKind::InvalidSession(_)
             | ErrorKind::RefreshTokenReused => Some(Action::SignIn),
-            ErrorKind::RateLimited { .. } | ErrorKind::ServiceUnavailable { .. } => Some(Action::Retry),
+            ErrorKind::RateLimited { .. } | ErrorKind::ServiceUnavailable { .. } => {
+                Some(Action::Retry)
+            }
             _ => None,
         };
-        Self { kind, action, source: None }
+        Self {
+            kind,
+            action,
+            source: None,
+        }
     }
 
     /// `UNAUTHENTICATED` with its reason.
@@ -261,8 +271,14 @@ impl Error {
 
     /// `BAD_USER_INPUT`: the field, and what is allowed. Never put what the client sent into the message.
     #[must_use]
-    pub fn bad_user_input(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(ErrorKind::BadUserInput { field: field.into(), message: message.into() })
+    pub fn bad_user_input(
+        field: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(ErrorKind::BadUserInput {
+            field: field.into(),
+            message: message.into(),
+        })
     }
 
     /// `SERVICE_UNAVAILABLE`, worth another try in a second.
@@ -357,9 +373,8 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         match &self.kind {
-            ErrorKind::RateLimited { retry_after } | ErrorKind::ServiceUnavailable { retry_after } => {
-                Some(*retry_after)
-            }
+            ErrorKind::RateLimited { retry_after }
+            | ErrorKind::ServiceUnavailable { retry_after } => Some(*retry_after),
             _ => None,
         }
     }
@@ -373,13 +388,18 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error").field("kind", &self.kind).field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("Error")
+            .field("kind", &self.kind)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn std::error::Error + 'static))
     }
 }
 
@@ -391,7 +411,11 @@ impl From<ErrorKind> for Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        let failure = if is_unavailable(&error) { Self::unavailable() } else { Self::new(ErrorKind::Internal) };
+        let failure = if is_unavailable(&error) {
+            Self::unavailable()
+        } else {
+            Self::new(ErrorKind::Internal)
+        };
         failure.caused_by(error)
     }
 }
@@ -407,7 +431,9 @@ fn is_unavailable(error: &DbErr) -> bool {
                 | SqlxError::PoolTimedOut
                 | SqlxError::PoolClosed
                 | SqlxError::WorkerCrashed => true,
-                SqlxError::Database(error) => error.code().is_some_and(|code| is_unavailable_code(&code)),
+                SqlxError::Database(error) => {
+                    error.code().is_some_and(|code| is_unavailable_code(&code))
+                }
                 _ => false,
             }
         }
@@ -418,8 +444,14 @@ fn is_unavailable(error: &DbErr) -> bool {
 /// PostgreSQL: classes 08 (connection), 53 (resources), 57 (operator intervention, time-outs) and 40 (conflicts that a
 /// repetition resolves). SQLite's extended result codes end in the primary one: BUSY 5, LOCKED 6, IOERR 10, FULL 13.
 fn is_unavailable_code(code: &str) -> bool {
-    let postgres = code.len() == 5 && ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class));
-    let sqlite = || code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13));
+    let postgres = code.len() == 5
+        && ["08", "40", "53", "57"]
+            .iter()
+            .any(|class| code.starts_with(class));
+    let sqlite = || {
+        code.parse::<u32>()
+            .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13))
+    };
     if code.len() == 5 { postgres } else { sqlite() }
 }
 

@@ -1,10 +1,12 @@
 //! sessiongraph
 pub mod clock;
+pub mod crypto;
+pub mod database;
 pub mod entity;
 pub mod error;
-pub mod random;
-pub mod crypto;
-pub mod network;
 pub mod keys;
+pub mod network;
+pub mod random;
 pub mod request;
 pub mod scope;
+pub mod session;

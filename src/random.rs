@@ -24,7 +24,9 @@ pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&self, buffer: &mut [u8]) -> Result<()> {
-        AwsSystemRandom::new().fill(buffer).map_err(|_| Error::internal("the system's random generator failed"))
+        AwsSystemRandom::new()
+            .fill(buffer)
+            .map_err(|_| Error::internal("the system's random generator failed"))
     }
 }
 
@@ -58,7 +60,11 @@ mod tests {
         let mut previous = new_id(start, &SystemRandom).unwrap();
         assert_eq!(previous.get_version_num(), 7);
         for microsecond in 1..3000 {
-            let id = new_id(start + chrono::TimeDelta::microseconds(microsecond), &SystemRandom).unwrap();
+            let id = new_id(
+                start + chrono::TimeDelta::microseconds(microsecond),
+                &SystemRandom,
+            )
+            .unwrap();
             assert!(id > previous, "{id} after {previous}");
             previous = id;
         }

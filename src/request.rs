@@ -163,17 +163,28 @@ impl SessionRequest {
 
     /// Notes what the response does to the client's cookies; the last change counts.
     pub fn change_cookies(&self, change: CookieChange) {
-        *self.answer.cookies.lock().unwrap_or_else(PoisonError::into_inner) = Some(change);
+        *self
+            .answer
+            .cookies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(change);
     }
 
     /// What the response does to the client's cookies, taken once by whoever writes the response.
     #[must_use]
     pub fn take_cookie_change(&self) -> Option<CookieChange> {
-        self.answer.cookies.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.answer
+            .cookies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Who waits for a password to be hashed.
     pub(crate) fn waiting(&self) -> Waiting {
-        Waiting { ip: self.ip, client_gone: self.client_gone.clone() }
+        Waiting {
+            ip: self.ip,
+            client_gone: self.client_gone.clone(),
+        }
     }
 }

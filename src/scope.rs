@@ -20,7 +20,12 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 4] = [Self::AccountsRead, Self::AccountsWrite, Self::SessionsRead, Self::SessionsWrite];
+    pub const ALL: [Self; 4] = [
+        Self::AccountsRead,
+        Self::AccountsWrite,
+        Self::SessionsRead,
+        Self::SessionsWrite,
+    ];
 
     /// The scope's text.
     #[must_use]
@@ -38,10 +43,13 @@ impl FromStr for Scope {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or_else(|| {
-            let all = Self::ALL.map(Self::as_str).join(", ");
-            Error::bad_user_input("scope", format!("must be one of {all}"))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == text)
+            .ok_or_else(|| {
+                let all = Self::ALL.map(Self::as_str).join(", ");
+                Error::bad_user_input("scope", format!("must be one of {all}"))
+            })
     }
 }
 
@@ -64,7 +72,11 @@ impl Scopes {
 
     /// Reads a space-separated list; what it does not know, it does not grant.
     pub(crate) fn from_stored(text: &str) -> Self {
-        Self(text.split_ascii_whitespace().filter_map(|scope| scope.parse().ok()).collect())
+        Self(
+            text.split_ascii_whitespace()
+                .filter_map(|scope| scope.parse().ok())
+                .collect(),
+        )
     }
 }
 
@@ -94,7 +106,9 @@ const MAX_PERMISSIONS_LENGTH: usize = 2_048;
 pub fn permissions_claim(permissions: &[String]) -> Result<String> {
     let mut unique: Vec<&str> = Vec::new();
     for permission in permissions {
-        let is_token = permission.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        let is_token = permission
+            .bytes()
+            .all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
         if permission.is_empty() || permission.len() > MAX_PERMISSION_LENGTH || !is_token {
             return Err(Error::bad_user_input(
                 "permissions",
@@ -107,7 +121,10 @@ pub fn permissions_claim(permissions: &[String]) -> Result<String> {
     }
     let claim = unique.join(" ");
     if claim.len() > MAX_PERMISSIONS_LENGTH {
-        return Err(Error::bad_user_input("permissions", "all together have 2,048 characters at most"));
+        return Err(Error::bad_user_input(
+            "permissions",
+            "all together have 2,048 characters at most",
+        ));
     }
     Ok(claim)
 }
@@ -119,12 +136,21 @@ mod tests {
     #[test]
     fn permissions_are_a_set_of_scope_tokens() {
         let claim = |permissions: &[&str]| {
-            permissions_claim(&permissions.iter().map(ToString::to_string).collect::<Vec<_>>())
+            permissions_claim(
+                &permissions
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>(),
+            )
         };
         assert_eq!(claim(&["b", "a", "b"]).unwrap(), "b a");
         assert_eq!(claim(&[]).unwrap(), "");
         for bad in ["", "a b", "\"", "\\", "ä", &"x".repeat(101)] {
-            assert_eq!(claim(&[bad]).unwrap_err().field(), Some("permissions"), "{bad}");
+            assert_eq!(
+                claim(&[bad]).unwrap_err().field(),
+                Some("permissions"),
+                "{bad}"
+            );
         }
         let many: Vec<_> = (0..30).map(|n| format!("{n:0>100}")).collect();
         assert!(permissions_claim(&many).is_err());
@@ -132,9 +158,17 @@ mod tests {
 
     #[test]
     fn scopes_are_read_and_written() {
-        let scopes: Scopes = [Scope::SessionsWrite, Scope::AccountsRead].into_iter().collect();
+        let scopes: Scopes = [Scope::SessionsWrite, Scope::AccountsRead]
+            .into_iter()
+            .collect();
         assert_eq!(scopes.to_string(), "accounts:read sessions:write");
-        assert_eq!(Scopes::from_stored("accounts:read unknown sessions:write"), scopes);
-        assert_eq!("accounts".parse::<Scope>().unwrap_err().field(), Some("scope"));
+        assert_eq!(
+            Scopes::from_stored("accounts:read unknown sessions:write"),
+            scopes
+        );
+        assert_eq!(
+            "accounts".parse::<Scope>().unwrap_err().field(),
+            Some("scope")
+        );
     }
 }

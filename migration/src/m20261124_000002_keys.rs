@@ -16,16 +16,45 @@ impl MigrationTrait for Migration {
             .create_table(
                 Table::create()
                     .table("signing_keys")
-                    .col(ColumnDef::new("kid").string_len(64).not_null().primary_key())
+                    .col(
+                        ColumnDef::new("kid")
+                            .string_len(64)
+                            .not_null()
+                            .primary_key(),
+                    )
                     .col(ColumnDef::new("algorithm").string_len(16).not_null())
                     .col(ColumnDef::new("public_jwk").text().not_null())
                     .col(ColumnDef::new("sealed_private_key").blob().not_null())
-                    .col(ColumnDef::new("published_at").timestamp_with_time_zone().not_null())
-                    .col(ColumnDef::new("activates_at").timestamp_with_time_zone().null())
-                    .col(ColumnDef::new("activated_at").timestamp_with_time_zone().null())
-                    .col(ColumnDef::new("retired_at").timestamp_with_time_zone().null())
-                    .col(ColumnDef::new("verifies_until").timestamp_with_time_zone().null())
-                    .col(ColumnDef::new("revoked_at").timestamp_with_time_zone().null())
+                    .col(
+                        ColumnDef::new("published_at")
+                            .timestamp_with_time_zone()
+                            .not_null(),
+                    )
+                    .col(
+                        ColumnDef::new("activates_at")
+                            .timestamp_with_time_zone()
+                            .null(),
+                    )
+                    .col(
+                        ColumnDef::new("activated_at")
+                            .timestamp_with_time_zone()
+                            .null(),
+                    )
+                    .col(
+                        ColumnDef::new("retired_at")
+                            .timestamp_with_time_zone()
+                            .null(),
+                    )
+                    .col(
+                        ColumnDef::new("verifies_until")
+                            .timestamp_with_time_zone()
+                            .null(),
+                    )
+                    .col(
+                        ColumnDef::new("revoked_at")
+                            .timestamp_with_time_zone()
+                            .null(),
+                    )
                     .to_owned(),
             )
             .await?;
@@ -36,7 +65,11 @@ impl MigrationTrait for Migration {
                     .col(ColumnDef::new("purpose").string_len(32).not_null())
                     .col(ColumnDef::new("key_id").integer().not_null())
                     .col(ColumnDef::new("sealed_key").blob().not_null())
-                    .col(ColumnDef::new("created_at").timestamp_with_time_zone().not_null())
+                    .col(
+                        ColumnDef::new("created_at")
+                            .timestamp_with_time_zone()
+                            .not_null(),
+                    )
                     .primary_key(Index::create().col("purpose").col("key_id"))
                     .to_owned(),
             )
@@ -49,8 +82,16 @@ impl MigrationTrait for Migration {
                     .col(ColumnDef::new("name").string_len(128).not_null())
                     .col(ColumnDef::new("digest").blob().not_null())
                     .col(ColumnDef::new("scopes").string_len(256).not_null())
-                    .col(ColumnDef::new("created_at").timestamp_with_time_zone().not_null())
-                    .col(ColumnDef::new("revoked_at").timestamp_with_time_zone().null())
+                    .col(
+                        ColumnDef::new("created_at")
+                            .timestamp_with_time_zone()
+                            .not_null(),
+                    )
+                    .col(
+                        ColumnDef::new("revoked_at")
+                            .timestamp_with_time_zone()
+                            .null(),
+                    )
                     .to_owned(),
             )
             .await?;
@@ -76,7 +117,9 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for table in ["service_keys", "secret_keys", "signing_keys"] {
-            manager.drop_table(Table::drop().table(table).to_owned()).await?;
+            manager
+                .drop_table(Table::drop().table(table).to_owned())
+                .await?;
         }
         Ok(())
     }

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::error::{ConfigError, Layer};
 use super::keys::Draft;
-use super::kind::Secret;
 use super::layers::Layers;
+use super::texts::Secret;
 use super::types::SigningAlgorithm;
 use super::urls::{is_postgres, url_of};
 
@@ -126,19 +126,14 @@ impl Check<'_> {
             (hs256_secret, &self.draft.secret),
             (Some(hs256), Some(Some(secret))) if hs256.expose_secret() == secret.expose_secret()
         );
-        match (algorithm, hs256_secret.is_some()) {
-            (SigningAlgorithm::Hs256, false) => {
-                self.refuse("signing_algorithm", "HS256 needs `hs256_secret`");
-            }
-            (SigningAlgorithm::Hs256, true) => {}
-            (_, true) => {
-                let layer = self.layers.of("signing_algorithm");
-                self.refuse(
-                    "hs256_secret",
-                    format!("does nothing unless `signing_algorithm`, from {layer}, is HS256"),
-                );
-            }
-            (_, false) => {}
+        let (is_hs256, has_secret) = (algorithm == SigningAlgorithm::Hs256, hs256_secret.is_some());
+        if is_hs256 && !has_secret {
+            self.refuse("signing_algorithm", "HS256 needs `hs256_secret`");
+        }
+        if has_secret && !is_hs256 {
+            let layer = self.layers.of("signing_algorithm");
+            let reason = format!("does nothing unless `signing_algorithm`, from {layer}, is HS256");
+            self.refuse("hs256_secret", reason);
         }
         if same {
             self.refuse(

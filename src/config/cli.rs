@@ -44,7 +44,7 @@ fn arg(key: &Key) -> Arg {
 fn help(key: &Key) -> String {
     let warning = match (key.secret, key.name) {
         (true, "secret") => {
-            ". A flag is visible in the process list: the environment or secret_file is better"
+            ". A flag is visible in the process list: the environment or `secret_file` is better"
         }
         (true, "database_url") => {
             ". A flag is visible in the process list: with a password in it, the environment is better"

@@ -13,11 +13,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::error::{ConfigError, Layer};
-use super::kind::{
-    Address, Audience, Bytes, File, Frequency, Kind, List, LogFilter, Maybe, Network, OneOf, OrOff,
-    Secret, Span, Switch, Whole,
-};
+use super::kind::{Kind, List, Maybe, OrOff};
 use super::layers::Layers;
+use super::numbers::{Bytes, Frequency, Span, Whole};
+use super::texts::{Address, Audience, File, LogFilter, Network, OneOf, Secret, Switch};
 use super::types::{ForwardedHeader, LogFormat, Origin, Rate, SigningAlgorithm, UserAgentBinding};
 use super::urls::{DatabaseUrl, PublicUrl, WebOrigin};
 
@@ -58,7 +57,6 @@ macro_rules! keys {
         ///
         /// `Debug` shows no secret.
         #[derive(Debug, Clone)]
-        #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
         pub struct Config {
             $(
                 #[doc = $help]
@@ -128,10 +126,10 @@ keys! {
         "IP address and port to listen on";
     public_url: Url as PublicUrl = None,
         "URL under which clients reach the server: the issuer of tokens and the server's own origin \
-         [default: http:// and the listen address]",
+         [default: `http://` and the listen address]",
         "As the text of the issuer use [`Config::issuer`].";
     database_url: SecretString as DatabaseUrl = Some("sqlite://data/sessiongraph.db"),
-        "Database, sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE",
+        "Database, `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`",
         "Always a URL that parses.";
     database_max_connections: u32 as Count<u32> = Some("20"),
         "Most connections in the PostgreSQL pool";
@@ -141,30 +139,30 @@ keys! {
         "Master secret that signing keys and refresh tokens are sealed with, at least 32 bytes",
         "What `secret_file` held, where that is given. Never `None` with PostgreSQL.";
     secret_file: Option<PathBuf> as Maybe<File> = None,
-        "File to read the master secret from, instead of secret";
+        "File to read the master secret from, instead of `secret`";
     secret_previous: Vec<SecretString> as List<Secret> = Some(""),
         "Earlier master secrets, which open what they sealed",
         "A secret with a comma in it can only stand in an array in the file.";
     migrate_on_start: bool as Switch = Some("true"),
-        "Whether serve brings the database schema up to date";
+        "Whether `serve` brings the database schema up to date";
     audience: String as Audience = Some("sessiongraph"),
-        "Audience of access tokens, their aud and client_id";
+        "Audience of access tokens, their `aud` and `client_id`";
     signing_algorithm: SigningAlgorithm as OneOf<SigningAlgorithm> = Some("ES256"),
-        "What signs access tokens: ES256, EdDSA, RS256 or HS256";
+        "What signs access tokens: `ES256`, `EdDSA`, `RS256` or `HS256`";
     hs256_secret: Option<SecretString> as Maybe<Secret> = None,
         "Key that signs access tokens with HS256, at least 32 bytes",
         "`Some` exactly if `signing_algorithm` is HS256.";
     signing_key_rotation: Option<Duration> as OrOff<Seconds> = Some("30d"),
-        "How long a signing key signs before the next one does, or off";
+        "How long a signing key signs before the next one does, or `off`";
     signing_key_publish_ahead: Duration as AnySpan = Some("20m"),
         "How long a signing key is published before it signs";
     access_token_ttl: Duration as Seconds = Some("5m"),
         "Lifetime of an access token",
         "At least one second and never over `session_max_ttl`; the default is cut to that.";
-    session_idle_ttl: Duration as SomeSpan = Some("7d"),
+    session_idle_ttl: Duration as Seconds = Some("7d"),
         "How long a session lives after its last refresh",
         "Never over `session_max_ttl`; the default is cut to that.";
-    session_max_ttl: Duration as SomeSpan = Some("90d"),
+    session_max_ttl: Duration as Seconds = Some("90d"),
         "How long a session lives in all";
     refresh_grace: Duration as AnySpan = Some("30s"),
         "How long a superseded refresh token returns the same successor again";
@@ -175,30 +173,30 @@ keys! {
     max_sessions_per_account: u32 as Count<u32> = Some("50"),
         "Most active sessions of an account; beyond it, the least recently refreshed one ends";
     user_agent_binding: UserAgentBinding as OneOf<UserAgentBinding> = Some("family"),
-        "How alike the user agent of a refresh must be to the session's: family, exact or off";
+        "How alike the user agent of a refresh must be to the session's: `family`, `exact` or `off`";
     sign_up: bool as Switch = Some("true"),
         "Whether anybody may open an account";
     silent_renewal: bool as Switch = Some("true"),
         "Whether a query with a good refresh cookie renews an expired access cookie";
     cookie_secure: bool as Switch = Some("true"),
-        "Whether cookies are Secure and __Host-; false is for plain http other than localhost";
+        "Whether cookies are `Secure` and `__Host-`; `false` is for plain http other than localhost";
     trusted_proxies: Vec<IpNet> as List<Network> = Some(""),
-        "Networks of the proxies whose forwarded_header is believed",
+        "Networks of the proxies whose `forwarded_header` is believed",
         "IPv4-mapped networks are IPv4 networks here.";
     forwarded_header: ForwardedHeader as OneOf<ForwardedHeader> = Some("x-forwarded-for"),
-        "Header in which trusted proxies report the client: x-forwarded-for or forwarded";
+        "Header in which trusted proxies report the client: `x-forwarded-for` or `forwarded`";
     allowed_origins: Vec<Origin> as List<WebOrigin> = Some(""),
         "Foreign web origins that may call the server, with cookies too";
     introspection: bool as Switch = Some("true"),
         "Whether clients may read the schema, and get suggestions for mistyped names";
     subgraph_sdl: bool as Switch = Some("true"),
-        "Whether _service { sdl } is answered";
+        "Whether `_service { sdl }` is answered";
     playground: bool as Switch = Some("true"),
         "Whether the playground is served";
     metrics: bool as Switch = Some("true"),
-        "Whether /metrics is served";
+        "Whether `/metrics` is served";
     body_limit: usize as Bytes = Some("256KiB"),
-        "Longest request body or WebSocket message, in bytes or as 256KiB",
+        "Longest request body or WebSocket message, in bytes or as `256KiB`",
         "In bytes.";
     max_depth: usize as Count<usize> = Some("15"),
         "Deepest nesting of an operation";
@@ -211,11 +209,11 @@ keys! {
     request_timeout: Duration as SomeSpan = Some("10s"),
         "Longest time that a request may take";
     sign_in_failures: Option<Rate> as OrOff<Frequency> = Some("10/15m"),
-        "Failed sign-ins by identifier, ten times that by client network, or off";
+        "Failed sign-ins by identifier, ten times that by client network, or `off`";
     sign_up_limit: Option<Rate> as OrOff<Frequency> = Some("1000/1h"),
-        "Sign-ups by client network, or off";
+        "Sign-ups by client network, or `off`";
     refresh_limit: Option<Rate> as OrOff<Frequency> = Some("600/1m"),
-        "Refreshes by session, or off";
+        "Refreshes by session, or `off`";
     argon2_memory_kib: u32 as Whole<u32, 8, 4_194_304> = Some("19456"),
         "Memory of a password hash in KiB",
         "In KiB; at least eight times `argon2_parallelism`.";
@@ -230,7 +228,7 @@ keys! {
     prune_interval: Duration as SomeSpan = Some("10m"),
         "How often ended sessions past their retention are removed";
     log: String as LogFilter = Some("info"),
-        "What is logged: a level, or directives such as info,sessiongraph=debug";
+        "What is logged: a level, or directives such as `info,sessiongraph=debug`";
     log_format: LogFormat as OneOf<LogFormat> = Some("text"),
-        "How log lines are written: text or json";
+        "How log lines are written: `text` or `json`";
 }

@@ -20,9 +20,11 @@ mod error;
 mod keys;
 mod kind;
 mod layers;
+mod numbers;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod types;
 mod urls;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::kind::span_text;
+use super::numbers::span_text;
 
 /// So many events in so much time, written `10/15m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -48,7 +48,9 @@ impl SigningAlgorithm {
     /// The algorithm that a text names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Es256, Self::EdDsa, Self::Rs256, Self::Hs256].into_iter().find(|algorithm| algorithm.as_str() == name)
+        [Self::Es256, Self::EdDsa, Self::Rs256, Self::Hs256]
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == name)
     }
 
     pub(crate) const fn jws(self) -> Algorithm {
@@ -85,13 +87,17 @@ pub struct VerifyingKey {
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("SigningKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyingKey").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("VerifyingKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,8 +128,20 @@ pub struct Claims {
 }
 
 /// The claims that hooks cannot replace.
-pub const RESERVED_CLAIMS: [&str; 12] =
-    ["iss", "aud", "sub", "sid", "client_id", "jti", "iat", "exp", "nbf", "scope", "typ", "kid"];
+pub const RESERVED_CLAIMS: [&str; 12] = [
+    "iss",
+    "aud",
+    "sub",
+    "sid",
+    "client_id",
+    "jti",
+    "iat",
+    "exp",
+    "nbf",
+    "scope",
+    "typ",
+    "kid",
+];
 
 impl Claims {
     /// The generation of the session that the token was issued with: `iat` is too coarse to tell generations apart.
@@ -148,7 +166,9 @@ pub fn sign(key: &SigningKey, claims: &Claims) -> Result<SecretString> {
     let mut header = Header::new(key.algorithm.jws());
     header.typ = Some(TYPE.to_owned());
     header.kid = Some(key.kid.clone());
-    jsonwebtoken::encode(&header, claims, &key.key).map(SecretString::from).map_err(Error::internal)
+    jsonwebtoken::encode(&header, claims, &key.key)
+        .map(SecretString::from)
+        .map_err(Error::internal)
 }
 
 /// Why a text is no access token of ours.
@@ -230,8 +250,16 @@ mod tests {
         let kid = "k1".to_owned();
         let algorithm = SigningAlgorithm::Hs256;
         (
-            SigningKey { kid: kid.clone(), algorithm, key: EncodingKey::from_secret(secret) },
-            VerifyingKey { kid, algorithm, key: DecodingKey::from_secret(secret) },
+            SigningKey {
+                kid: kid.clone(),
+                algorithm,
+                key: EncodingKey::from_secret(secret),
+            },
+            VerifyingKey {
+                kid,
+                algorithm,
+                key: DecodingKey::from_secret(secret),
+            },
         )
     }
 
@@ -260,9 +288,18 @@ mod tests {
         let (key, _) = keys();
         let token = sign(&key, &claims()).unwrap();
         let token = token.expose_secret();
-        assert_eq!(verify(token, "http://issuer", "audience").unwrap(), claims());
-        assert_eq!(verify(token, "http://other", "audience"), Err(Refusal::NotGenuine));
-        assert_eq!(verify(token, "http://issuer", "other"), Err(Refusal::NotGenuine));
+        assert_eq!(
+            verify(token, "http://issuer", "audience").unwrap(),
+            claims()
+        );
+        assert_eq!(
+            verify(token, "http://other", "audience"),
+            Err(Refusal::NotGenuine)
+        );
+        assert_eq!(
+            verify(token, "http://issuer", "other"),
+            Err(Refusal::NotGenuine)
+        );
         assert_eq!(claims().generation(), Some(3));
     }
 
@@ -277,7 +314,10 @@ mod tests {
                     continue;
                 }
                 let changed = format!("{}{replacement}{}", &token[..at], &token[at + 1..]);
-                assert!(verify(&changed, "http://issuer", "audience").is_err(), "byte {at}: {replacement}");
+                assert!(
+                    verify(&changed, "http://issuer", "audience").is_err(),
+                    "byte {at}: {replacement}"
+                );
             }
         }
     }
@@ -288,6 +328,9 @@ mod tests {
         let mut header = Header::new(Algorithm::HS256);
         header.kid = Some(key.kid.clone());
         let token = jsonwebtoken::encode(&header, &claims(), &key.key).unwrap();
-        assert_eq!(verify(&token, "http://issuer", "audience"), Err(Refusal::WrongKind));
+        assert_eq!(
+            verify(&token, "http://issuer", "audience"),
+            Err(Refusal::WrongKind)
+        );
     }
 }

@@ -49,7 +49,9 @@ pub struct RefreshTokenKeys {
 
 impl fmt::Debug for RefreshTokenKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RefreshTokenKeys").field("current", &self.current.0).finish_non_exhaustive()
+        f.debug_struct("RefreshTokenKeys")
+            .field("current", &self.current.0)
+            .finish_non_exhaustive()
     }
 }
 
@@ -57,13 +59,17 @@ impl RefreshTokenKeys {
     /// Keys that make tokens with one 32-byte key.
     #[must_use]
     pub fn new(id: u8, key: &[u8; SECRET_KEY_LENGTH]) -> Self {
-        Self { current: (id, hmac::Key::new(hmac::HMAC_SHA256, key)), earlier: Vec::new() }
+        Self {
+            current: (id, hmac::Key::new(hmac::HMAC_SHA256, key)),
+            earlier: Vec::new(),
+        }
     }
 
     /// Adds a key that still verifies.
     #[must_use]
     pub fn with_earlier(mut self, id: u8, key: &[u8; SECRET_KEY_LENGTH]) -> Self {
-        self.earlier.push((id, hmac::Key::new(hmac::HMAC_SHA256, key)));
+        self.earlier
+            .push((id, hmac::Key::new(hmac::HMAC_SHA256, key)));
         self
     }
 
@@ -84,7 +90,9 @@ impl RefreshTokenKeys {
     pub fn verify(&self, presented: &str) -> Option<RefreshToken> {
         let bytes = decode::<REFRESH_BODY_LENGTH>(REFRESH_TOKEN_PREFIX, presented)?;
         let (body, mac) = bytes.split_at_checked(REFRESH_BODY_LENGTH)?;
-        let (_, key) = std::iter::once(&self.current).chain(&self.earlier).find(|(id, _)| *id == body[1])?;
+        let (_, key) = std::iter::once(&self.current)
+            .chain(&self.earlier)
+            .find(|(id, _)| *id == body[1])?;
         if body[0] != VERSION {
             return None;
         }
@@ -146,7 +154,10 @@ impl ServiceKeyMaker {
             return None;
         }
         hmac::verify(&self.0, body, mac).ok()?;
-        Some(ServiceKeyToken { id: Uuid::from_slice(&body[1..17]).ok()?, digest: sha256(presented.as_bytes()) })
+        Some(ServiceKeyToken {
+            id: Uuid::from_slice(&body[1..17]).ok()?,
+            digest: sha256(presented.as_bytes()),
+        })
     }
 }
 
@@ -172,7 +183,10 @@ fn decode<const BODY: usize>(prefix: &str, presented: &str) -> Option<Zeroizing<
     if encoded.len() != (BODY + MAC_LENGTH) * 4 / 3 {
         return None;
     }
-    BASE64_URL_SAFE_NO_PAD.decode(encoded).ok().map(Zeroizing::new)
+    BASE64_URL_SAFE_NO_PAD
+        .decode(encoded)
+        .ok()
+        .map(Zeroizing::new)
 }
 
 #[cfg(test)]
@@ -191,7 +205,10 @@ mod tests {
     #[test]
     fn a_token_says_what_it_was_made_of() {
         let keys = RefreshTokenKeys::new(7, &[1; 32]);
-        let token = RefreshToken { session_id: Uuid::from_u128(42), generation: 9 };
+        let token = RefreshToken {
+            session_id: Uuid::from_u128(42),
+            generation: 9,
+        };
         let text = keys.make(token);
         assert_eq!(text.expose_secret().len(), 4 + 72);
         assert_eq!(keys.verify(text.expose_secret()), Some(token));
@@ -202,7 +219,10 @@ mod tests {
     fn no_changed_byte_is_accepted() {
         let keys = RefreshTokenKeys::new(7, &[1; 32]).with_earlier(8, &[2; 32]);
         let maker = ServiceKeyMaker::new(&[3; 32]);
-        let refresh = keys.make(RefreshToken { session_id: Uuid::from_u128(42), generation: 9 });
+        let refresh = keys.make(RefreshToken {
+            session_id: Uuid::from_u128(42),
+            generation: 9,
+        });
         let (service, _) = maker.make(Uuid::from_u128(42), &SystemRandom).unwrap();
         for text in [refresh.expose_secret(), service.expose_secret()] {
             for at in 0..text.len() {
@@ -213,28 +233,56 @@ mod tests {
                     }
                     changed[at] = replacement;
                     let changed: String = changed.into_iter().collect();
-                    assert!(keys.verify(&changed).is_none() && maker.verify(&changed).is_none(), "{at} {replacement}");
+                    assert!(
+                        keys.verify(&changed).is_none() && maker.verify(&changed).is_none(),
+                        "{at} {replacement}"
+                    );
                 }
             }
-            assert!(keys.verify(&format!("{text}=")).is_none() && keys.verify(&format!("{text}A")).is_none());
+            assert!(
+                keys.verify(&format!("{text}=")).is_none()
+                    && keys.verify(&format!("{text}A")).is_none()
+            );
         }
     }
 
     #[test]
     fn keys_are_told_apart() {
-        let token = RefreshToken { session_id: Uuid::from_u128(42), generation: 9 };
+        let token = RefreshToken {
+            session_id: Uuid::from_u128(42),
+            generation: 9,
+        };
         let old = RefreshTokenKeys::new(1, &[1; 32]).make(token);
         let rotated = RefreshTokenKeys::new(2, &[2; 32]);
         assert!(rotated.verify(old.expose_secret()).is_none());
-        assert_eq!(rotated.with_earlier(1, &[1; 32]).verify(old.expose_secret()), Some(token));
-        assert!(RefreshTokenKeys::new(1, &[9; 32]).verify(old.expose_secret()).is_none());
+        assert_eq!(
+            rotated
+                .with_earlier(1, &[1; 32])
+                .verify(old.expose_secret()),
+            Some(token)
+        );
+        assert!(
+            RefreshTokenKeys::new(1, &[9; 32])
+                .verify(old.expose_secret())
+                .is_none()
+        );
     }
 
     #[test]
     fn a_service_key_names_its_row_and_digest() {
         let maker = ServiceKeyMaker::new(&[3; 32]);
         let (text, digest) = maker.make(Uuid::from_u128(42), &SystemRandom).unwrap();
-        assert_eq!(maker.verify(text.expose_secret()), Some(ServiceKeyToken { id: Uuid::from_u128(42), digest }));
-        assert!(ServiceKeyMaker::new(&[4; 32]).verify(text.expose_secret()).is_none());
+        assert_eq!(
+            maker.verify(text.expose_secret()),
+            Some(ServiceKeyToken {
+                id: Uuid::from_u128(42),
+                digest
+            })
+        );
+        assert!(
+            ServiceKeyMaker::new(&[4; 32])
+                .verify(text.expose_secret())
+                .is_none()
+        );
     }
 }

@@ -45,7 +45,12 @@ pub struct PasswordPolicy {
 /// OWASP's second recommendation for Argon2id.
 impl Default for PasswordPolicy {
     fn default() -> Self {
-        Self { memory_kib: 19_456, iterations: 2, parallelism: 1, queue: 256 }
+        Self {
+            memory_kib: 19_456,
+            iterations: 2,
+            parallelism: 1,
+            queue: 256,
+        }
     }
 }
 
@@ -113,7 +118,9 @@ pub struct PasswordPool {
 
 impl fmt::Debug for PasswordPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PasswordPool").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("PasswordPool")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -124,8 +131,13 @@ impl PasswordPool {
     ///
     /// `BAD_USER_INPUT` where Argon2 does not take the parameters.
     pub fn new(policy: PasswordPolicy, random: Arc<dyn Random>) -> Result<Self> {
-        let params = Params::new(policy.memory_kib, policy.iterations, policy.parallelism, Some(HASH_LENGTH))
-            .map_err(|error| Error::bad_user_input("argon2_memory_kib", error.to_string()))?;
+        let params = Params::new(
+            policy.memory_kib,
+            policy.iterations,
+            policy.parallelism,
+            Some(HASH_LENGTH),
+        )
+        .map_err(|error| Error::bad_user_input("argon2_memory_kib", error.to_string()))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
         let workers = thread::available_parallelism().map_or(1, usize::from);
         let dummy = dummy_hash(&params, random.as_ref())?;
@@ -165,7 +177,12 @@ impl PasswordPool {
     /// # Errors
     ///
     /// `SERVICE_UNAVAILABLE` when the queue is full, `INTERNAL_SERVER_ERROR` when the stored text is no hash.
-    pub async fn verify(&self, password: Password, hash: Option<String>, waiting: &Waiting) -> Result<Verdict> {
+    pub async fn verify(
+        &self,
+        password: Password,
+        hash: Option<String>,
+        waiting: &Waiting,
+    ) -> Result<Verdict> {
         let place = self.enqueue(waiting, self.policy.queue)?;
         let (argon2, known) = (self.argon2.clone(), hash.is_some());
         let hash = hash.unwrap_or_else(|| self.dummy.clone());
@@ -177,7 +194,9 @@ impl PasswordPool {
             })
             .await?;
         match verified {
-            Ok(params) if known => Ok(Verdict::Right { outdated: params.as_ref() != Some(self.argon2.params()) }),
+            Ok(params) if known => Ok(Verdict::Right {
+                outdated: params.as_ref() != Some(self.argon2.params()),
+            }),
             Ok(_) | Err(password_hash::Error::PasswordInvalid) => Ok(Verdict::Wrong),
             Err(error) => Err(Error::internal(error)),
         }
@@ -206,7 +225,9 @@ impl PasswordPool {
         let network = waiting.ip.map(client_network);
         let mut queue = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
         let share = self.policy.queue.div_ceil(4);
-        let of_network = network.map_or(0, |network| queue.by_network.get(&network).copied().unwrap_or(0));
+        let of_network = network.map_or(0, |network| {
+            queue.by_network.get(&network).copied().unwrap_or(0)
+        });
         if queue.total >= limit || of_network >= share {
             return Err(Error::unavailable());
         }
@@ -214,7 +235,10 @@ impl PasswordPool {
         if let Some(network) = network {
             *queue.by_network.entry(network).or_default() += 1;
         }
-        Ok(Place { network, queue: Arc::clone(&self.queued) })
+        Ok(Place {
+            network,
+            queue: Arc::clone(&self.queued),
+        })
     }
 }
 
@@ -259,12 +283,16 @@ fn dummy_hash(params: &Params, random: &dyn Random) -> Result<String> {
     let hash = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
-        params: params.try_into().map_err(|error: password_hash::Error| Error::internal(error))?,
+        params: params
+            .try_into()
+            .map_err(|error: password_hash::Error| Error::internal(error))?,
         salt: Some(
-            password_hash::phc::Salt::new(&random::bytes::<SALT_LENGTH>(random)?).map_err(Error::internal)?,
+            password_hash::phc::Salt::new(&random::bytes::<SALT_LENGTH>(random)?)
+                .map_err(Error::internal)?,
         ),
         hash: Some(
-            password_hash::phc::Output::new(&random::bytes::<HASH_LENGTH>(random)?).map_err(Error::internal)?,
+            password_hash::phc::Output::new(&random::bytes::<HASH_LENGTH>(random)?)
+                .map_err(Error::internal)?,
         ),
     };
     Ok(hash.to_string())
@@ -275,7 +303,12 @@ mod tests {
     use super::*;
     use crate::random::SystemRandom;
 
-    const CHEAP: PasswordPolicy = PasswordPolicy { memory_kib: 64, iterations: 1, parallelism: 1, queue: 8 };
+    const CHEAP: PasswordPolicy = PasswordPolicy {
+        memory_kib: 64,
+        iterations: 1,
+        parallelism: 1,
+        queue: 8,
+    };
 
     fn pool(policy: PasswordPolicy) -> PasswordPool {
         PasswordPool::new(policy, Arc::new(SystemRandom)).unwrap()
@@ -285,30 +318,62 @@ mod tests {
     async fn the_password_is_told_from_others_however_it_was_typed() {
         let (pool, waiting) = (pool(CHEAP), Waiting::default());
         // One text has the letter with its ring composed, the other decomposed.
-        let hash = pool.hash(Password::new("\u{c5}ngstr\u{f6}m 1234"), &waiting).await.unwrap();
+        let hash = pool
+            .hash(Password::new("\u{c5}ngstr\u{f6}m 1234"), &waiting)
+            .await
+            .unwrap();
         let right = Verdict::Right { outdated: false };
         let decomposed = Password::new("A\u{30a}ngstro\u{308}m 1234");
-        assert_eq!(pool.verify(decomposed, Some(hash.clone()), &waiting).await.unwrap(), right);
-        assert_eq!(pool.verify(Password::new("other"), Some(hash), &waiting).await.unwrap(), Verdict::Wrong);
-        assert_eq!(pool.verify(Password::new("other"), None, &waiting).await.unwrap(), Verdict::Wrong);
+        assert_eq!(
+            pool.verify(decomposed, Some(hash.clone()), &waiting)
+                .await
+                .unwrap(),
+            right
+        );
+        assert_eq!(
+            pool.verify(Password::new("other"), Some(hash), &waiting)
+                .await
+                .unwrap(),
+            Verdict::Wrong
+        );
+        assert_eq!(
+            pool.verify(Password::new("other"), None, &waiting)
+                .await
+                .unwrap(),
+            Verdict::Wrong
+        );
     }
 
     #[tokio::test]
     async fn a_hash_with_other_parameters_is_outdated() {
         let waiting = Waiting::default();
-        let hash = pool(CHEAP).hash(Password::new("long enough"), &waiting).await.unwrap();
-        let costlier = pool(PasswordPolicy { iterations: 2, ..CHEAP });
-        let verdict = costlier.verify(Password::new("long enough"), Some(hash), &waiting).await.unwrap();
+        let hash = pool(CHEAP)
+            .hash(Password::new("long enough"), &waiting)
+            .await
+            .unwrap();
+        let costlier = pool(PasswordPolicy {
+            iterations: 2,
+            ..CHEAP
+        });
+        let verdict = costlier
+            .verify(Password::new("long enough"), Some(hash), &waiting)
+            .await
+            .unwrap();
         assert_eq!(verdict, Verdict::Right { outdated: true });
     }
 
     #[tokio::test]
     async fn one_network_holds_a_quarter_of_the_queue_and_all_hold_no_more_than_it() {
         let pool = pool(CHEAP);
-        let from = |ip: &str| Waiting { ip: ip.parse().ok(), ..Waiting::default() };
+        let from = |ip: &str| Waiting {
+            ip: ip.parse().ok(),
+            ..Waiting::default()
+        };
         let places = [(); 2].map(|()| pool.enqueue(&from("192.0.2.1"), 8).unwrap());
         assert!(pool.enqueue(&from("192.0.2.1"), 8).is_err());
-        let others: Vec<_> = (2..8).map(|n| pool.enqueue(&from(&format!("192.0.2.{n}")), 8).unwrap()).collect();
+        let others: Vec<_> = (2..8)
+            .map(|n| pool.enqueue(&from(&format!("192.0.2.{n}")), 8).unwrap())
+            .collect();
         assert!(pool.enqueue(&from("198.51.100.1"), 8).is_err());
         drop(places);
         assert!(pool.enqueue(&from("192.0.2.1"), 8).is_ok());
@@ -322,7 +387,11 @@ mod tests {
         let pool = pool(CHEAP);
         let waiting = Waiting::default();
         waiting.client_gone.cancel();
-        assert!(pool.verify(Password::new("password"), None, &waiting).await.is_err());
+        assert!(
+            pool.verify(Password::new("password"), None, &waiting)
+                .await
+                .is_err()
+        );
         assert_eq!(pool.queued.lock().unwrap().total, 0);
     }
 

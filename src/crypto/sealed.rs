@@ -43,7 +43,10 @@ impl SealingKeys {
     pub fn new(current: &SecretString, previous: &[SecretString]) -> Result<Self> {
         Ok(Self {
             current: derive("secret", current)?,
-            previous: previous.iter().map(|secret| derive("secret_previous", secret)).collect::<Result<_>>()?,
+            previous: previous
+                .iter()
+                .map(|secret| derive("secret_previous", secret))
+                .collect::<Result<_>>()?,
         })
     }
 
@@ -67,21 +70,29 @@ impl SealingKeys {
     #[must_use]
     pub fn open(&self, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LENGTH)?;
-        std::iter::once(&self.current).chain(&self.previous).find_map(|key| {
-            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-            let mut buffer = sealed.to_vec();
-            let opened = key.open_in_place(nonce, Aad::from(context.as_bytes()), &mut buffer).ok()?.len();
-            let plain = Zeroizing::new(buffer[..opened].to_vec());
-            buffer.zeroize();
-            Some(plain)
-        })
+        std::iter::once(&self.current)
+            .chain(&self.previous)
+            .find_map(|key| {
+                let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+                let mut buffer = sealed.to_vec();
+                let opened = key
+                    .open_in_place(nonce, Aad::from(context.as_bytes()), &mut buffer)
+                    .ok()?
+                    .len();
+                let plain = Zeroizing::new(buffer[..opened].to_vec());
+                buffer.zeroize();
+                Some(plain)
+            })
     }
 }
 
 fn derive(field: &'static str, secret: &SecretString) -> Result<RandomizedNonceKey> {
     let secret = secret.expose_secret().as_bytes();
     if secret.len() < MIN_SECRET_LENGTH {
-        return Err(Error::bad_user_input(field, format!("must have at least {MIN_SECRET_LENGTH} bytes")));
+        return Err(Error::bad_user_input(
+            field,
+            format!("must have at least {MIN_SECRET_LENGTH} bytes"),
+        ));
     }
     let mut key = Zeroizing::new([0; KEY_LENGTH]);
     Salt::new(HKDF_SHA256, SALT)
@@ -97,7 +108,10 @@ mod tests {
     use super::*;
 
     fn keys(current: &str, previous: &[&str]) -> SealingKeys {
-        let previous: Vec<_> = previous.iter().map(|secret| SecretString::from(*secret)).collect();
+        let previous: Vec<_> = previous
+            .iter()
+            .map(|secret| SecretString::from(*secret))
+            .collect();
         SealingKeys::new(&SecretString::from(current), &previous).unwrap()
     }
 
@@ -108,12 +122,18 @@ mod tests {
     fn what_is_sealed_opens_in_its_context_only() {
         let sealed = keys(NEW, &[]).seal("row 1", b"private").unwrap();
         assert!(!sealed.windows(7).any(|window| window == b"private"));
-        assert_eq!(keys(NEW, &[]).open("row 1", &sealed).unwrap().as_slice(), b"private");
+        assert_eq!(
+            keys(NEW, &[]).open("row 1", &sealed).unwrap().as_slice(),
+            b"private"
+        );
         assert!(keys(NEW, &[]).open("row 2", &sealed).is_none());
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert!(keys(NEW, &[]).open("row 1", &changed).is_none(), "byte {at}");
+            assert!(
+                keys(NEW, &[]).open("row 1", &changed).is_none(),
+                "byte {at}"
+            );
         }
         assert!(keys(NEW, &[]).open("row 1", &sealed[..5]).is_none());
     }

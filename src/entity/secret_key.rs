@@ -22,7 +22,11 @@ pub struct Model {
 
 /// What a [`Model`] is for.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(32))", rename_all = "SCREAMING_SNAKE_CASE")]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(32))",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
 pub enum SecretKeyPurpose {
     /// Refresh tokens.
     RefreshToken,
@@ -32,7 +36,10 @@ pub enum SecretKeyPurpose {
 
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SecretKey").field("purpose", &self.purpose).field("key_id", &self.key_id).finish_non_exhaustive()
+        f.debug_struct("SecretKey")
+            .field("purpose", &self.purpose)
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -46,7 +46,11 @@ pub struct Model {
 
 /// Why a session was ended.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(32))", rename_all = "SCREAMING_SNAKE_CASE")]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(32))",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
 pub enum InvalidationReason {
     /// By its owner, or by a sign-in that replaced it.
     Logout,

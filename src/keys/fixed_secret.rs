@@ -44,7 +44,12 @@ impl FixedSecret {
         let (signing, verifying) = hs256(secret)?;
         let refresh = RefreshTokenKeys::new(1, &*derive(secret, b"refresh token")?);
         let service = ServiceKeyMaker::new(&*derive(secret, b"service key")?);
-        Ok(Self(Arc::new(KeySet { signing, verifying: vec![verifying], refresh, service })))
+        Ok(Self(Arc::new(KeySet {
+            signing,
+            verifying: vec![verifying],
+            refresh,
+            service,
+        })))
     }
 }
 
@@ -60,12 +65,23 @@ impl TokenKeys for FixedSecret {
 pub(super) fn hs256(secret: &SecretString) -> Result<(SigningKey, VerifyingKey)> {
     let bytes = secret.expose_secret().as_bytes();
     if bytes.len() < MIN_SECRET_LENGTH {
-        return Err(Error::bad_user_input("secret", format!("must have at least {MIN_SECRET_LENGTH} bytes")));
+        return Err(Error::bad_user_input(
+            "secret",
+            format!("must have at least {MIN_SECRET_LENGTH} bytes"),
+        ));
     }
     let kid = BASE64_URL_SAFE_NO_PAD.encode(&derive(secret, b"kid")?[..12]);
     let algorithm = SigningAlgorithm::Hs256;
-    let signing = SigningKey { kid: kid.clone(), algorithm, key: EncodingKey::from_secret(bytes) };
-    let verifying = VerifyingKey { kid, algorithm, key: DecodingKey::from_secret(bytes) };
+    let signing = SigningKey {
+        kid: kid.clone(),
+        algorithm,
+        key: EncodingKey::from_secret(bytes),
+    };
+    let verifying = VerifyingKey {
+        kid,
+        algorithm,
+        key: DecodingKey::from_secret(bytes),
+    };
     Ok((signing, verifying))
 }
 

@@ -44,11 +44,18 @@ pub(super) fn generate(algorithm: SigningAlgorithm) -> Result<KeyPair> {
         }
         SigningAlgorithm::Hs256 => return Err(Error::internal("HS256 has no key pairs")),
     });
-    let mut jwk = Jwk::from_encoding_key(&encoding_key(algorithm, &private)?, algorithm.jws()).map_err(Error::internal)?;
-    let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(Error::internal)?;
+    let mut jwk = Jwk::from_encoding_key(&encoding_key(algorithm, &private)?, algorithm.jws())
+        .map_err(Error::internal)?;
+    let kid = jwk
+        .thumbprint(ThumbprintHash::SHA256)
+        .map_err(Error::internal)?;
     jwk.common.key_id = Some(kid.clone());
     jwk.common.public_key_use = Some(PublicKeyUse::Signature);
-    Ok(KeyPair { kid, public_jwk: serde_json::to_string(&jwk).map_err(Error::internal)?, private })
+    Ok(KeyPair {
+        kid,
+        public_jwk: serde_json::to_string(&jwk).map_err(Error::internal)?,
+        private,
+    })
 }
 
 /// The private key of a PKCS#8 document.
@@ -66,10 +73,18 @@ pub(super) fn encoding_key(algorithm: SigningAlgorithm, private: &[u8]) -> Resul
 }
 
 /// The verifying key of a public JWK.
-pub(super) fn verifying_key(kid: &str, algorithm: SigningAlgorithm, public_jwk: &str) -> Result<VerifyingKey> {
+pub(super) fn verifying_key(
+    kid: &str,
+    algorithm: SigningAlgorithm,
+    public_jwk: &str,
+) -> Result<VerifyingKey> {
     let jwk: Jwk = serde_json::from_str(public_jwk).map_err(Error::internal)?;
     let key = DecodingKey::from_jwk(&jwk).map_err(Error::internal)?;
-    Ok(VerifyingKey { kid: kid.to_owned(), algorithm, key })
+    Ok(VerifyingKey {
+        kid: kid.to_owned(),
+        algorithm,
+        key,
+    })
 }
 
 fn failed(_: aws_lc_rs::error::Unspecified) -> Error {

@@ -9,7 +9,10 @@ use std::{
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveModelTrait, DatabaseConnection, EntityTrait, IntoActiveModel, QueryOrder, sea_query::OnConflict};
+use sea_orm::{
+    ActiveModelTrait, DatabaseConnection, EntityTrait, IntoActiveModel, QueryOrder,
+    sea_query::OnConflict,
+};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
@@ -78,7 +81,9 @@ pub(super) struct Loaded {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keyring").field("algorithm", &self.options.algorithm).finish_non_exhaustive()
+        f.debug_struct("Keyring")
+            .field("algorithm", &self.options.algorithm)
+            .finish_non_exhaustive()
     }
 }
 
@@ -102,17 +107,30 @@ impl Keyring {
         let now = clock.now();
         for purpose in [SecretKeyPurpose::RefreshToken, SecretKeyPurpose::ServiceKey] {
             if secret_rows.iter().all(|row| row.purpose != purpose) {
-                insert_if_absent(&db, new_secret_key(&sealing, random.as_ref(), purpose, 1, now)?).await?;
+                insert_if_absent(
+                    &db,
+                    new_secret_key(&sealing, random.as_ref(), purpose, 1, now)?,
+                )
+                .await?;
             }
         }
         let algorithm = options.algorithm;
         if algorithm != SigningAlgorithm::Hs256 {
-            let of_ours = || signing_rows.iter().filter(|row| row.algorithm == algorithm.as_str());
+            let of_ours = || {
+                signing_rows
+                    .iter()
+                    .filter(|row| row.algorithm == algorithm.as_str())
+            };
             if !of_ours().any(signs) {
-                insert_if_absent(&db, new_signing_key(&sealing, algorithm, now, Some(now)).await?).await?;
+                insert_if_absent(
+                    &db,
+                    new_signing_key(&sealing, algorithm, now, Some(now)).await?,
+                )
+                .await?;
             }
             if !of_ours().any(stands_by) {
-                insert_if_absent(&db, new_signing_key(&sealing, algorithm, now, None).await?).await?;
+                insert_if_absent(&db, new_signing_key(&sealing, algorithm, now, None).await?)
+                    .await?;
             }
         }
         let (signing_rows, secret_rows) = read(&db).await?;
@@ -149,8 +167,8 @@ impl Keyring {
         let (signing_rows, secret_rows) = read(&self.db).await?;
         let before = self.loaded();
         let now = self.clock.now();
-        let expired = |row: &signing_key::Model| row.verifies_until.is_some_and(|until| until <= now);
-        if before.signing_rows == signing_rows && before.secret_rows == secret_rows && !signing_rows.iter().any(expired) {
+        let unchanged = before.signing_rows == signing_rows && before.secret_rows == secret_rows;
+        if unchanged && !signing_rows.iter().any(|row| has_run_out(row, now)) {
             return Ok(());
         }
         let loaded = build(&self.sealing, &self.options, signing_rows, secret_rows, now)?;
@@ -171,7 +189,9 @@ impl Keyring {
             }
             .await;
             match &result {
-                Err(error) if !failing => tracing::error!(error = ?error, "the signing keys could not be read"),
+                Err(error) if !failing => {
+                    tracing::error!(error = ?error, "the signing keys could not be read")
+                }
                 Ok(()) if failing => tracing::info!("the signing keys are read again"),
                 _ => {}
             }
@@ -211,13 +231,20 @@ pub(super) fn stands_by(row: &signing_key::Model) -> bool {
     row.activated_at.is_none() && row.revoked_at.is_none()
 }
 
+/// Whether the last token of a retired key has expired. A revoked key's row is kept, to be listed.
+pub(super) fn has_run_out(row: &signing_key::Model, now: DateTime<Utc>) -> bool {
+    row.revoked_at.is_none() && row.verifies_until.is_some_and(|until| until <= now)
+}
+
 pub(super) async fn new_signing_key(
     sealing: &SealingKeys,
     algorithm: SigningAlgorithm,
     published_at: DateTime<Utc>,
     activated_at: Option<DateTime<Utc>>,
 ) -> Result<signing_key::ActiveModel> {
-    let pair = tokio::task::spawn_blocking(move || generate::generate(algorithm)).await.map_err(Error::internal)??;
+    let pair = tokio::task::spawn_blocking(move || generate::generate(algorithm))
+        .await
+        .map_err(Error::internal)??;
     let mut row = signing_key::Model {
         kid: pair.kid,
         algorithm: algorithm.as_str().to_owned(),
@@ -242,7 +269,12 @@ pub(super) fn new_secret_key(
     created_at: DateTime<Utc>,
 ) -> Result<secret_key::ActiveModel> {
     let key = Zeroizing::new(random::bytes::<SECRET_KEY_LENGTH>(random)?);
-    let mut row = secret_key::Model { purpose, key_id: key_id.into(), sealed_key: Vec::new(), created_at };
+    let mut row = secret_key::Model {
+        purpose,
+        key_id: key_id.into(),
+        sealed_key: Vec::new(),
+        created_at,
+    };
     stored::seal_secret_key(sealing, &mut row, key.as_ref())?;
     Ok(row.into_active_model().reset_all())
 }
@@ -252,21 +284,33 @@ async fn insert_if_absent<A>(db: &DatabaseConnection, row: A) -> Result<()>
 where
     A: ActiveModelTrait + sea_orm::ActiveModelBehavior + Send,
 {
-    A::Entity::insert(row).on_conflict(OnConflict::new().do_nothing().to_owned()).exec_without_returning(db).await?;
+    A::Entity::insert(row)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(db)
+        .await?;
     Ok(())
 }
 
-async fn read(db: &DatabaseConnection) -> Result<(Vec<signing_key::Model>, Vec<secret_key::Model>)> {
+async fn read(
+    db: &DatabaseConnection,
+) -> Result<(Vec<signing_key::Model>, Vec<secret_key::Model>)> {
     let signing = signing_key::Entity::find()
         .order_by_asc(signing_key::Column::PublishedAt)
         .order_by_asc(signing_key::Column::Kid)
         .all(db)
         .await?;
-    let secret = secret_key::Entity::find().order_by_asc(secret_key::Column::KeyId).all(db).await?;
+    let secret = secret_key::Entity::find()
+        .order_by_asc(secret_key::Column::KeyId)
+        .all(db)
+        .await?;
     Ok((signing, secret))
 }
 
-fn check(sealing: &SealingKeys, signing: &[signing_key::Model], secret: &[secret_key::Model]) -> Result<()> {
+fn check(
+    sealing: &SealingKeys,
+    signing: &[signing_key::Model],
+    secret: &[secret_key::Model],
+) -> Result<()> {
     for row in signing {
         stored::open_signing_key(sealing, row)?;
     }
@@ -294,15 +338,25 @@ fn build(
     let mut jwks = Vec::new();
     for row in signing_rows.iter().filter(verifies) {
         if let Some(algorithm) = SigningAlgorithm::from_name(&row.algorithm) {
-            verifying.push(generate::verifying_key(&row.kid, algorithm, &row.public_jwk)?);
-            jwks.push(serde_json::value::RawValue::from_string(row.public_jwk.clone()).map_err(Error::internal)?);
+            verifying.push(generate::verifying_key(
+                &row.kid,
+                algorithm,
+                &row.public_jwk,
+            )?);
+            jwks.push(
+                serde_json::value::RawValue::from_string(row.public_jwk.clone())
+                    .map_err(Error::internal)?,
+            );
         }
     }
     let signing = if options.algorithm == SigningAlgorithm::Hs256 {
         let secret = options.hs256_secret.as_ref();
-        let (signing, verifies) = fixed_secret::hs256(
-            secret.ok_or_else(|| Error::bad_user_input("hs256_secret", "is needed where `signing_algorithm` is HS256"))?,
-        )?;
+        let (signing, verifies) = fixed_secret::hs256(secret.ok_or_else(|| {
+            Error::bad_user_input(
+                "hs256_secret",
+                "is needed where `signing_algorithm` is HS256",
+            )
+        })?)?;
         verifying.push(verifies);
         jwks.clear();
         signing
@@ -311,17 +365,32 @@ fn build(
             .iter()
             .find(|row| row.algorithm == options.algorithm.as_str() && signs(row))
             .ok_or_else(|| Error::internal("no key signs"))?;
-        let key = generate::encoding_key(options.algorithm, private.get(&row.kid).map_or(&[], |key| key.as_slice()))?;
-        SigningKey { kid: row.kid.clone(), algorithm: options.algorithm, key }
+        let key = generate::encoding_key(
+            options.algorithm,
+            private.get(&row.kid).map_or(&[], |key| key.as_slice()),
+        )?;
+        SigningKey {
+            kid: row.kid.clone(),
+            algorithm: options.algorithm,
+            key,
+        }
     };
-    let jwks = serde_json::to_string(&serde_json::json!({ "keys": jwks })).map_err(Error::internal)?;
+    let jwks =
+        serde_json::to_string(&serde_json::json!({ "keys": jwks })).map_err(Error::internal)?;
     let keys = KeySet {
         signing,
         verifying,
         refresh: refresh_keys(sealing, &secret_rows)?,
-        service: ServiceKeyMaker::new(&newest(sealing, &secret_rows, SecretKeyPurpose::ServiceKey)?.1),
+        service: ServiceKeyMaker::new(
+            &newest(sealing, &secret_rows, SecretKeyPurpose::ServiceKey)?.1,
+        ),
     };
-    Ok(Loaded { signing_rows, secret_rows, keys: Arc::new(keys), jwks: jwks.into() })
+    Ok(Loaded {
+        signing_rows,
+        secret_rows,
+        keys: Arc::new(keys),
+        jwks: jwks.into(),
+    })
 }
 
 fn refresh_keys(sealing: &SealingKeys, rows: &[secret_key::Model]) -> Result<RefreshTokenKeys> {
@@ -340,6 +409,10 @@ fn newest(
         .max_by_key(|row| row.created_at)
         .ok_or_else(|| Error::internal("a key is missing"))?;
     let opened = stored::open_secret_key(sealing, row)?;
-    let key = opened.as_slice().try_into().map(Zeroizing::new).map_err(Error::internal)?;
+    let key = opened
+        .as_slice()
+        .try_into()
+        .map(Zeroizing::new)
+        .map_err(Error::internal)?;
     Ok((u8::try_from(row.key_id).map_err(Error::internal)?, key))
 }

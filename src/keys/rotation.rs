@@ -16,17 +16,18 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
-    Set, TransactionTrait, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    IntoActiveModel, QueryFilter, Set, sea_query::Expr,
 };
 
 use super::{
     Keyring,
-    keyring::{new_secret_key, new_signing_key, signs, stands_by},
+    keyring::{has_run_out, new_secret_key, new_signing_key, signs, stands_by},
     stored,
 };
 use crate::{
     crypto::access_token::SigningAlgorithm,
+    database,
     entity::{
         secret_key::{self, SecretKeyPurpose},
         signing_key,
@@ -140,7 +141,10 @@ impl Keyring {
             .exec(&self.db)
             .await?;
         self.reload().await?;
-        Ok(Rotation::Scheduled { kid: standby.kid, at: due })
+        Ok(Rotation::Scheduled {
+            kid: standby.kid,
+            at: due,
+        })
     }
 
     /// Rotates where it was asked for or the signing key is old enough, and drops keys whose last token has expired.
@@ -153,16 +157,23 @@ impl Keyring {
         if self.options.algorithm != SigningAlgorithm::Hs256 {
             let standby = self.standby()?;
             let asked_for = standby.activates_at.is_some_and(|at| at <= now);
-            let signing = loaded.signing_rows.iter().find(|row| self.is_ours(row) && signs(row));
-            let old = signing.and_then(|row| row.activated_at).zip(self.options.rotation).is_some_and(
-                |(since, rotation)| since + rotation <= now && standby.published_at + self.options.publish_ahead <= now,
-            );
+            let signing = loaded
+                .signing_rows
+                .iter()
+                .find(|row| self.is_ours(row) && signs(row));
+            let old = signing
+                .and_then(|row| row.activated_at)
+                .zip(self.options.rotation)
+                .is_some_and(|(since, rotation)| {
+                    since + rotation <= now
+                        && standby.published_at + self.options.publish_ahead <= now
+                });
             if asked_for || old {
                 self.activate(&standby).await?;
             }
             self.retire_other_algorithms(signing, now).await?;
         }
-        if loaded.signing_rows.iter().any(|row| row.verifies_until.is_some_and(|until| until <= now)) {
+        if loaded.signing_rows.iter().any(|row| has_run_out(row, now)) {
             signing_key::Entity::delete_many()
                 .filter(signing_key::Column::VerifiesUntil.lte(now))
                 .filter(signing_key::Column::RevokedAt.is_null())
@@ -185,14 +196,18 @@ impl Keyring {
         let row = rows
             .iter()
             .find(|row| row.kid == kid && row.revoked_at.is_none())
-            .ok_or_else(|| Error::bad_user_input("kid", "there is no such key, or it is revoked already"))?;
+            .ok_or_else(|| {
+                Error::bad_user_input("kid", "there is no such key, or it is revoked already")
+            })?;
         let algorithm = SigningAlgorithm::from_name(&row.algorithm)
             .ok_or_else(|| Error::internal("a key of an unknown algorithm"))?;
-        let successor = rows.iter().find(|other| other.algorithm == row.algorithm && stands_by(other));
+        let successor = rows
+            .iter()
+            .find(|other| other.algorithm == row.algorithm && stands_by(other));
         let (was_signing, was_standby) = (signs(row), stands_by(row));
         let now = self.clock.now();
         let fresh = new_signing_key(&self.sealing, algorithm, now, None).await?;
-        let transaction = self.db.begin().await?;
+        let transaction = database::begin(&self.db).await?;
         let revoked = signing_key::Entity::update_many()
             .col_expr(signing_key::Column::RevokedAt, Expr::value(now))
             .filter(signing_key::Column::Kid.eq(kid))
@@ -216,12 +231,15 @@ impl Keyring {
     ///
     /// `BAD_USER_INPUT` where neither the present secret nor an earlier one opens what is there.
     pub async fn rotate_secret(&self, revoke_sessions: bool) -> Result<()> {
-        let transaction = self.db.begin().await?;
+        let transaction = database::begin(&self.db).await?;
         for mut row in signing_key::Entity::find().all(&transaction).await? {
             let private = stored::open_signing_key(&self.sealing, &row)?;
             stored::seal_signing_key(&self.sealing, &mut row, &private)?;
             let sealed = row.sealed_private_key.clone();
-            let row = signing_key::ActiveModel { sealed_private_key: Set(sealed), ..row.into_active_model() };
+            let row = signing_key::ActiveModel {
+                sealed_private_key: Set(sealed),
+                ..row.into_active_model()
+            };
             row.update(&transaction).await?;
         }
         let mut last_refresh_id = 0;
@@ -232,7 +250,10 @@ impl Keyring {
             let key = stored::open_secret_key(&self.sealing, &row)?;
             stored::seal_secret_key(&self.sealing, &mut row, &key)?;
             let sealed = row.sealed_key.clone();
-            let row = secret_key::ActiveModel { sealed_key: Set(sealed), ..row.into_active_model() };
+            let row = secret_key::ActiveModel {
+                sealed_key: Set(sealed),
+                ..row.into_active_model()
+            };
             row.update(&transaction).await?;
         }
         if revoke_sessions {
@@ -241,9 +262,17 @@ impl Keyring {
                 .exec(&transaction)
                 .await?;
             // The id is one byte of the token; after 255 it begins again, with another key.
-            let id = u8::try_from(last_refresh_id).unwrap_or_default().wrapping_add(1);
+            let id = u8::try_from(last_refresh_id)
+                .unwrap_or_default()
+                .wrapping_add(1);
             let now = self.clock.now();
-            let fresh = new_secret_key(&self.sealing, self.random.as_ref(), SecretKeyPurpose::RefreshToken, id, now)?;
+            let fresh = new_secret_key(
+                &self.sealing,
+                self.random.as_ref(),
+                SecretKeyPurpose::RefreshToken,
+                id,
+                now,
+            )?;
             fresh.insert(&transaction).await?;
         }
         transaction.commit().await?;
@@ -254,9 +283,14 @@ impl Keyring {
     async fn activate(&self, standby: &signing_key::Model) -> Result<()> {
         let now = self.clock.now();
         let fresh = new_signing_key(&self.sealing, self.options.algorithm, now, None).await?;
-        let transaction = self.db.begin().await?;
+        let transaction = database::begin(&self.db).await?;
         let mut won = true;
-        for row in self.loaded().signing_rows.iter().filter(|row| self.is_ours(row) && signs(row)) {
+        for row in self
+            .loaded()
+            .signing_rows
+            .iter()
+            .filter(|row| self.is_ours(row) && signs(row))
+        {
             won &= self.retire(&transaction, row, now).await?;
         }
         if won && self.start_signing(&transaction, standby, now).await? {
@@ -276,7 +310,11 @@ impl Keyring {
         now: DateTime<Utc>,
     ) -> Result<bool> {
         let private = stored::open_signing_key(&self.sealing, standby)?;
-        let mut row = signing_key::Model { activated_at: Some(now), activates_at: None, ..standby.clone() };
+        let mut row = signing_key::Model {
+            activated_at: Some(now),
+            activates_at: None,
+            ..standby.clone()
+        };
         stored::seal_signing_key(&self.sealing, &mut row, &private)?;
         write_if(transaction, row, signing_key::Column::ActivatedAt).await
     }
@@ -288,7 +326,11 @@ impl Keyring {
         now: DateTime<Utc>,
     ) -> Result<bool> {
         let verifies_until = Some(now + self.options.token_lifetime + NOTICE);
-        let mut row = signing_key::Model { retired_at: Some(now), verifies_until, ..row.clone() };
+        let mut row = signing_key::Model {
+            retired_at: Some(now),
+            verifies_until,
+            ..row.clone()
+        };
         // It only verifies from now on: nobody needs the private key any more.
         stored::seal_signing_key(&self.sealing, &mut row, &[])?;
         write_if(connection, row, signing_key::Column::RetiredAt).await
@@ -296,14 +338,26 @@ impl Keyring {
 
     /// Keys of an algorithm that was configured before sign on other replicas until those are restarted too; they retire
     /// once the new algorithm's key has signed for as long as a standby key is published ahead.
-    async fn retire_other_algorithms(&self, ours: Option<&signing_key::Model>, now: DateTime<Utc>) -> Result<()> {
-        let settled = ours.and_then(|row| row.activated_at).is_some_and(|at| at + self.options.publish_ahead <= now);
+    async fn retire_other_algorithms(
+        &self,
+        ours: Option<&signing_key::Model>,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let settled = ours
+            .and_then(|row| row.activated_at)
+            .is_some_and(|at| at + self.options.publish_ahead <= now);
         let loaded: Arc<_> = self.loaded();
-        for row in loaded.signing_rows.iter().filter(|row| settled && !self.is_ours(row)) {
+        for row in loaded
+            .signing_rows
+            .iter()
+            .filter(|row| settled && !self.is_ours(row))
+        {
             if signs(row) {
                 self.retire(&self.db, row, now).await?;
             } else if stands_by(row) {
-                signing_key::Entity::delete_by_id(&row.kid).exec(&self.db).await?;
+                signing_key::Entity::delete_by_id(&row.kid)
+                    .exec(&self.db)
+                    .await?;
             }
         }
         Ok(())
@@ -340,11 +394,23 @@ async fn write_if(
     unset: signing_key::Column,
 ) -> Result<bool> {
     let written = signing_key::Entity::update_many()
-        .col_expr(signing_key::Column::ActivatesAt, Expr::value(row.activates_at))
-        .col_expr(signing_key::Column::ActivatedAt, Expr::value(row.activated_at))
+        .col_expr(
+            signing_key::Column::ActivatesAt,
+            Expr::value(row.activates_at),
+        )
+        .col_expr(
+            signing_key::Column::ActivatedAt,
+            Expr::value(row.activated_at),
+        )
         .col_expr(signing_key::Column::RetiredAt, Expr::value(row.retired_at))
-        .col_expr(signing_key::Column::VerifiesUntil, Expr::value(row.verifies_until))
-        .col_expr(signing_key::Column::SealedPrivateKey, Expr::value(row.sealed_private_key))
+        .col_expr(
+            signing_key::Column::VerifiesUntil,
+            Expr::value(row.verifies_until),
+        )
+        .col_expr(
+            signing_key::Column::SealedPrivateKey,
+            Expr::value(row.sealed_private_key),
+        )
         .filter(signing_key::Column::Kid.eq(row.kid))
         .filter(unset.is_null())
         .filter(signing_key::Column::RevokedAt.is_null())

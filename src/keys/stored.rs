@@ -13,7 +13,12 @@ use crate::{
 /// What a signing key's row is bound to: whoever can write the table can neither put a key of his own there, nor bring a
 /// retired one back.
 fn signing_key_context(row: &signing_key::Model) -> String {
-    let date = |date: Option<DateTime<Utc>>| date.map_or_else(|| "-".to_owned(), |date| date.timestamp_micros().to_string());
+    let date = |date: Option<DateTime<Utc>>| {
+        date.map_or_else(
+            || "-".to_owned(),
+            |date| date.timestamp_micros().to_string(),
+        )
+    };
     format!(
         "signing key {} {} {} {} {} {} {}",
         row.kid,
@@ -31,22 +36,40 @@ fn secret_key_context(row: &secret_key::Model) -> String {
 }
 
 /// Seals the private key into its row as the row now stands. A retired key needs none: its row is sealed empty.
-pub(super) fn seal_signing_key(sealing: &SealingKeys, row: &mut signing_key::Model, private: &[u8]) -> Result<()> {
+pub(super) fn seal_signing_key(
+    sealing: &SealingKeys,
+    row: &mut signing_key::Model,
+    private: &[u8],
+) -> Result<()> {
     row.sealed_private_key = sealing.seal(&signing_key_context(row), private)?;
     Ok(())
 }
 
-pub(super) fn open_signing_key(sealing: &SealingKeys, row: &signing_key::Model) -> Result<Zeroizing<Vec<u8>>> {
-    sealing.open(&signing_key_context(row), &row.sealed_private_key).ok_or_else(sealed_with_another_secret)
+pub(super) fn open_signing_key(
+    sealing: &SealingKeys,
+    row: &signing_key::Model,
+) -> Result<Zeroizing<Vec<u8>>> {
+    sealing
+        .open(&signing_key_context(row), &row.sealed_private_key)
+        .ok_or_else(sealed_with_another_secret)
 }
 
-pub(super) fn seal_secret_key(sealing: &SealingKeys, row: &mut secret_key::Model, key: &[u8]) -> Result<()> {
+pub(super) fn seal_secret_key(
+    sealing: &SealingKeys,
+    row: &mut secret_key::Model,
+    key: &[u8],
+) -> Result<()> {
     row.sealed_key = sealing.seal(&secret_key_context(row), key)?;
     Ok(())
 }
 
-pub(super) fn open_secret_key(sealing: &SealingKeys, row: &secret_key::Model) -> Result<Zeroizing<Vec<u8>>> {
-    sealing.open(&secret_key_context(row), &row.sealed_key).ok_or_else(sealed_with_another_secret)
+pub(super) fn open_secret_key(
+    sealing: &SealingKeys,
+    row: &secret_key::Model,
+) -> Result<Zeroizing<Vec<u8>>> {
+    sealing
+        .open(&secret_key_context(row), &row.sealed_key)
+        .ok_or_else(sealed_with_another_secret)
 }
 
 fn sealed_with_another_secret() -> Error {

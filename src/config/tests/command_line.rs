@@ -84,6 +84,6 @@ fn the_help_tells_defaults_and_warns_of_secrets() {
         );
     }
     assert!(configuration.contains("[default: 127.0.0.1:4000]"));
-    assert!(configuration.contains("the environment or secret_file is better"));
+    assert!(configuration.contains("the environment or `secret_file` is better"));
     assert!(!command().render_help().to_string().contains("--max-depth"));
 }

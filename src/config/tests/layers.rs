@@ -17,11 +17,11 @@ fn nothing_at_all_gives_the_defaults() {
     );
     assert!(!config.uses_postgres());
     assert!(config.secret.is_none() && config.hs256_secret.is_none());
-    assert_eq!(config.access_token_ttl, Duration::from_secs(300));
-    assert_eq!(config.session_max_ttl, Duration::from_secs(90 * 86_400));
+    assert_eq!(config.access_token_ttl, Duration::from_mins(5));
+    assert_eq!(config.session_max_ttl, Duration::from_hours(90 * 24));
     assert_eq!(
         config.signing_key_rotation,
-        Some(Duration::from_secs(30 * 86_400))
+        Some(Duration::from_hours(30 * 24))
     );
     assert_eq!(config.body_limit, 256 * 1024);
     assert_eq!(config.sign_in_failures.unwrap().to_string(), "10/15m");

@@ -4,6 +4,8 @@ mod checks;
 mod command_line;
 mod describe;
 mod layers;
+mod numbers;
+mod urls;
 mod values;
 
 use std::path::Path;

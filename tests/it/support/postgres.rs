@@ -26,13 +26,13 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    io::{self, BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read},
     os::unix::{
         fs::{MetadataExt, PermissionsExt, chown},
         process::CommandExt,
     },
     path::{Path, PathBuf},
-    process::{ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::LazyLock,
     time::Duration,
 };
@@ -50,7 +50,7 @@ exec 2>&1
 bin=$1 dir=$2 settings=$3
 
 clean_up() {
-    trap '' HUP INT TERM
+    trap '' HUP INT PIPE TERM
     "$bin/pg_ctl" stop -D "$dir/data" -m immediate >/dev/null 2>&1
     rm -rf "$dir"
 }
@@ -60,7 +60,8 @@ fail() {
     exit 1
 }
 trap clean_up EXIT
-trap 'exit 1' HUP INT TERM
+# PIPE: who waits for `ready` may be gone by then.
+trap 'exit 1' HUP INT PIPE TERM
 
 "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C --no-sync \
     >"$dir/log" 2>&1 </dev/null || fail "initdb failed"
@@ -138,6 +139,41 @@ impl Cluster {
     /// Starts a server that lives as long as what is returned, or as this process.
     fn start() -> Result<Self, String> {
         let programs = Programs::find()?;
+        let (mut child, dir) = Self::spawn(&programs)?;
+        let watchdog = child.stdin.take();
+        let mut stdout = child.stdout.take().expect("standard output was asked for");
+        let mut output = BufReader::new(&mut stdout);
+        let mut line = String::new();
+        output
+            .read_line(&mut line)
+            .map_err(|error| format!("cannot read from /bin/sh: {error}"))?;
+        if line != "ready\n" {
+            // The script ends, and so does its output.
+            let _ = output.read_to_string(&mut line);
+            return Err(format!(
+                "that in {} did not start: {line}",
+                programs.0.display()
+            ));
+        }
+
+        // Port and TLS are said although they are the defaults: PGPORT and PGSSLMODE would count else.
+        let mut admin_url =
+            Url::parse("postgres://postgres@localhost:5432/postgres").expect("a valid URL");
+        let host = dir.to_str().expect("socket_root() gives UTF-8");
+        admin_url
+            .query_pairs_mut()
+            .append_pair("host", host)
+            .append_pair("sslmode", "disable");
+        Ok(Self {
+            admin_url,
+            data_dir: Some(dir.join("data")),
+            creating: Mutex::default(),
+            _watchdog: watchdog,
+        })
+    }
+
+    /// Runs the [`WATCHDOG`], which from then on owns the folder that is returned.
+    fn spawn(programs: &Programs) -> Result<(Child, PathBuf), String> {
         let dir = tempfile::Builder::new()
             .prefix("sessiongraph-pg-")
             .tempdir_in(socket_root())
@@ -188,46 +224,10 @@ impl Cluster {
             command.uid(user.uid).gid(user.gid);
         }
 
-        let mut child = command
+        let child = command
             .spawn()
             .map_err(|error| format!("cannot run /bin/sh: {error}"))?;
-        // From here on the folder is the script's to remove.
-        let dir = dir.keep();
-        let watchdog = child.stdin.take();
-        let mut output =
-            BufReader::new(child.stdout.take().expect("standard output was asked for"));
-        let mut line = String::new();
-        let read = output.read_line(&mut line).and_then(|_| {
-            if line == "ready\n" {
-                Ok(0)
-            } else {
-                output.read_to_string(&mut line)
-            }
-        });
-        if line != "ready\n" {
-            let reason = read
-                .err()
-                .map_or(line, |error: io::Error| error.to_string());
-            return Err(format!(
-                "{} could not start: {reason}",
-                programs.0.display()
-            ));
-        }
-
-        // Port and TLS are said although they are the defaults: PGPORT and PGSSLMODE would count else.
-        let mut admin_url =
-            Url::parse("postgres://postgres@localhost:5432/postgres").expect("a valid URL");
-        let host = dir.to_str().expect("socket_root() gives UTF-8");
-        admin_url
-            .query_pairs_mut()
-            .append_pair("host", host)
-            .append_pair("sslmode", "disable");
-        Ok(Self {
-            admin_url,
-            data_dir: Some(dir.join("data")),
-            creating: Mutex::default(),
-            _watchdog: watchdog,
-        })
+        Ok((child, dir.keep()))
     }
 
     /// The URL of a database in this cluster, which need not exist yet.
@@ -581,20 +581,15 @@ mod tests {
         server().drop_database(&name).await.unwrap();
     }
 
-    /// What happens when the test process is killed: nobody writes to the pipe, it closes.
-    #[test]
-    fn the_server_is_gone_when_the_pipe_closes() {
-        if server().data_dir().is_none() {
-            return eprintln!("there may be no PostgreSQL to start: TEST_POSTGRES_URL is set");
-        }
-        let mut cluster = Cluster::start().unwrap();
-        let data_dir = cluster.data_dir.take().unwrap();
-        let dir = data_dir.parent().unwrap();
-        let pid = fs::read_to_string(data_dir.join("postmaster.pid")).unwrap();
-        let process = Path::new("/proc").join(pid.lines().next().unwrap());
-        drop(cluster);
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while dir.exists() || process.exists() {
+    /// Until nothing is left of a server that was started in `dir`.
+    fn wait_until_gone(dir: &Path, pid: Option<&str>) {
+        // A zombie, which somebody else has to collect, has no command line any more.
+        let is_running = |pid| {
+            fs::read(Path::new("/proc").join(pid).join("cmdline"))
+                .is_ok_and(|line| !line.is_empty())
+        };
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while dir.exists() || pid.is_some_and(is_running) {
             assert!(
                 Instant::now() < deadline,
                 "{} is still there",
@@ -602,6 +597,30 @@ mod tests {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// A test process that dies writes nothing to the pipe: it closes.
+    #[test]
+    fn the_server_is_gone_when_the_pipe_closes() {
+        if server().data_dir().is_none() {
+            return eprintln!("there may be no PostgreSQL to start: TEST_POSTGRES_URL is set");
+        }
+        let mut cluster = Cluster::start().unwrap();
+        let data_dir = cluster.data_dir.take().unwrap();
+        let pid = fs::read_to_string(data_dir.join("postmaster.pid")).unwrap();
+        drop(cluster);
+        wait_until_gone(data_dir.parent().unwrap(), pid.lines().next());
+    }
+
+    /// A test process that dies early reads no `ready` either.
+    #[test]
+    fn nothing_is_left_when_the_pipes_close_before_the_server_runs() {
+        if server().data_dir().is_none() {
+            return eprintln!("there may be no PostgreSQL to start: TEST_POSTGRES_URL is set");
+        }
+        let (child, dir) = Cluster::spawn(&Programs::find().unwrap()).unwrap();
+        drop(child);
+        wait_until_gone(&dir, None);
     }
 
     #[test]

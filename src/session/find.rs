@@ -1,0 +1,157 @@
+//! Reading sessions: the row is the session, a token only claims it.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait,
+    sea_query::{Alias, Expr, Query},
+};
+
+use super::{Sessions, is_void};
+use crate::{
+    entity::{
+        account,
+        session::{self, InvalidationReason, SessionStatus},
+    },
+    error::{Error, ErrorKind, Result, UnauthenticatedReason},
+    request::{Authentication, SessionClaims, SessionRequest},
+};
+
+/// The session of a request, as the database has it.
+#[derive(Debug, Clone)]
+pub struct CurrentSession {
+    /// The session.
+    pub session: session::Model,
+    /// Its account.
+    pub account: account::Model,
+}
+
+impl Sessions {
+    /// The session that the request's access token belongs to: `None` where it carries no token, or a service key.
+    ///
+    /// One statement.
+    ///
+    /// # Errors
+    ///
+    /// `UNAUTHENTICATED` where its token does not hold, and what the database says.
+    pub async fn current_session(
+        &self,
+        request: &SessionRequest,
+    ) -> Result<Option<CurrentSession>> {
+        match &request.authentication {
+            Authentication::Nobody | Authentication::Service(_) => Ok(None),
+            Authentication::Failed(error) => Err(error.clone()),
+            Authentication::Session(claims) => self.standing(claims).await.map(Some),
+        }
+    }
+
+    /// The session of a request that needs one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sessions::current_session`]; `UNAUTHENTICATED` with `MISSING_TOKEN` where the request carries no token, and
+    /// `FORBIDDEN` where it carries a service key.
+    pub async fn require_session(&self, request: &SessionRequest) -> Result<CurrentSession> {
+        self.standing(request.session_claims()?).await
+    }
+
+    /// The session of a verified token, if it still stands.
+    async fn standing(&self, claims: &SessionClaims) -> Result<CurrentSession> {
+        let found = session::Entity::find_by_id(claims.session_id)
+            .find_also_related(account::Entity)
+            .one(&self.0.db)
+            .await?;
+        let Some((session, account)) = found else {
+            return Err(Error::unauthenticated(
+                UnauthenticatedReason::SessionNotFound,
+            ));
+        };
+        let Some(account) = account.filter(|account| account.id == claims.account_id) else {
+            return Err(Error::unauthenticated(UnauthenticatedReason::UserNotFound));
+        };
+        if account.deactivated_at.is_some() {
+            return Err(Error::unauthenticated(
+                UnauthenticatedReason::UserDeactivated,
+            ));
+        }
+        if session.status(self.0.clock.now()) != SessionStatus::Active {
+            return Err(Error::unauthenticated(
+                UnauthenticatedReason::InvalidSession,
+            ));
+        }
+        if is_void(&session, claims.generation) {
+            self.end_as_reused(&session, "an access token issued with a void refresh token")
+                .await?;
+            return Err(Error::unauthenticated(
+                UnauthenticatedReason::InvalidSession,
+            ));
+        }
+        Ok(CurrentSession { session, account })
+    }
+
+    /// Ends a session of which two parties hold tokens.
+    pub(super) async fn end_as_reused(&self, session: &session::Model, shown: &str) -> Result<()> {
+        tracing::warn!(session_id = %session.id, account_id = %session.account_id, shown, "a session is held by two parties: it is ended");
+        let this = Condition::all().add(session::Column::Id.eq(session.id));
+        self.end(this, InvalidationReason::RefreshTokenReused)
+            .await?;
+        Ok(())
+    }
+}
+
+impl SessionRequest {
+    /// What the request's access token says, for fields that want a user.
+    ///
+    /// # Errors
+    ///
+    /// `UNAUTHENTICATED` where there is no token or it does not hold, `FORBIDDEN` for a service key.
+    pub fn session_claims(&self) -> Result<&SessionClaims> {
+        match &self.authentication {
+            Authentication::Session(claims) => Ok(claims),
+            Authentication::Nobody => {
+                Err(Error::unauthenticated(UnauthenticatedReason::MissingToken))
+            }
+            Authentication::Service(_) => Err(ErrorKind::Forbidden.into()),
+            Authentication::Failed(error) => Err(error.clone()),
+        }
+    }
+}
+
+/// A session that is neither ended nor run out.
+pub(crate) fn is_live(now: DateTime<Utc>) -> Condition {
+    Condition::all()
+        .add(session::Column::InvalidatedAt.is_null())
+        .add(session::Column::ExpiresAt.gt(now))
+        .add(session::Column::AbsoluteExpiresAt.gt(now))
+}
+
+/// The condition, for a write's own `WHERE`, that the caller's session still stands: between the check before and the
+/// write another request may have ended it.
+pub(crate) fn caller_stands(caller: &SessionClaims, now: DateTime<Utc>) -> Expr {
+    let of_caller = Alias::new("caller");
+    let owner = Alias::new("owner");
+    let column = |column: session::Column| Expr::col((of_caller.clone(), column));
+    let generation = i64::from(caller.generation);
+    Expr::exists(
+        Query::select()
+            .expr(Expr::val(1))
+            .from_as(session::Entity, of_caller.clone())
+            .inner_join(
+                (account::Entity, owner.clone()),
+                Expr::col((owner.clone(), account::Column::Id)).equals((of_caller.clone(), session::Column::AccountId)),
+            )
+            .and_where(column(session::Column::Id).eq(caller.session_id))
+            .and_where(column(session::Column::AccountId).eq(caller.account_id))
+            .and_where(column(session::Column::InvalidatedAt).is_null())
+            .and_where(column(session::Column::ExpiresAt).gt(now))
+            .and_where(column(session::Column::AbsoluteExpiresAt).gt(now))
+            // Not one that was issued with a void refresh token.
+            .cond_where(
+                Condition::any()
+                    .add(column(session::Column::Parent).is_null())
+                    .add(column(session::Column::Parent).gte(generation))
+                    .add(column(session::Column::Generation).lte(generation)),
+            )
+            .and_where(Expr::col((owner, account::Column::DeactivatedAt)).is_null())
+            .to_owned(),
+    )
+}

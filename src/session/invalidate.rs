@@ -1,0 +1,271 @@
+//! Ending sessions.
+
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::{
+    CurrentSession, Sessions,
+    find::{caller_stands, is_live},
+    tokens::Presented,
+};
+use crate::{
+    entity::{
+        account,
+        session::{self, InvalidationReason},
+    },
+    error::{Action, Error, ErrorKind, Result},
+    request::{Authentication, CookieChange, ServiceIdentity, SessionClaims, SessionRequest},
+};
+
+/// Which sessions to end.
+#[derive(Debug, Clone)]
+pub enum InvalidateSessions {
+    /// One.
+    One(SessionSelector),
+    /// Every session of the caller's account but his own.
+    Others,
+    /// Every session of an account.
+    All,
+}
+
+/// Names one session.
+#[derive(Debug, Clone)]
+pub enum SessionSelector {
+    /// By its id.
+    Id(Uuid),
+    /// By any token of it, expired and superseded ones too.
+    Token(SecretString),
+}
+
+/// Who ends sessions.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// A signed-in account, its own ones.
+    Session(SessionClaims),
+    /// A backend, anybody's.
+    Service(ServiceIdentity),
+}
+
+impl Sessions {
+    /// Ends sessions of one account, and returns those that this call ended. A user names no account or his own; a
+    /// service key has to name one, except with [`InvalidateSessions::One`], where the session tells.
+    ///
+    /// # Errors
+    ///
+    /// `UNAUTHENTICATED` where the caller's own session does not stand; `FORBIDDEN` where a user names another account;
+    /// `SESSION_NOT_FOUND` where the session is not there or is another account's; `TOKEN_VERIFICATION_FAILED` and
+    /// `INVALID_TOKEN` for a text that is no token of a session; `USER_NOT_FOUND` where a service key names an account
+    /// that is not there; `BAD_USER_INPUT` for a mode that the caller cannot use.
+    #[doc(alias = "invalidateSessions")]
+    pub async fn invalidate_sessions(
+        &self,
+        request: &SessionRequest,
+        caller: &Caller,
+        account_id: Option<Uuid>,
+        what: InvalidateSessions,
+    ) -> Result<Vec<session::Model>> {
+        let owner = match caller {
+            Caller::Session(claims) => {
+                let caller = SessionRequest {
+                    authentication: Authentication::Session(claims.clone()),
+                    ..request.clone()
+                };
+                let CurrentSession { account, .. } = self.require_session(&caller).await?;
+                if account_id.is_some_and(|named| named != account.id) {
+                    return Err(ErrorKind::Forbidden.into());
+                }
+                Some(account.id)
+            }
+            Caller::Service(_) => account_id,
+        };
+        let which = match (what, caller) {
+            (InvalidateSessions::One(selector), _) => {
+                let id = self.selected(request, selector).await?;
+                self.ensure_owned(id, owner).await?;
+                Condition::all().add(session::Column::Id.eq(id))
+            }
+            (InvalidateSessions::Others, Caller::Session(claims)) => Condition::all()
+                .add(session::Column::AccountId.eq(claims.account_id))
+                .add(session::Column::Id.ne(claims.session_id)),
+            (InvalidateSessions::Others, Caller::Service(_)) => {
+                return Err(Error::bad_user_input(
+                    "mode",
+                    "a service key has no session: OTHERS is not for it",
+                ));
+            }
+            (InvalidateSessions::All, _) => {
+                let owner = owner.ok_or_else(|| {
+                    Error::bad_user_input("accountId", "a service key has to name the account")
+                })?;
+                if matches!(caller, Caller::Service(_)) {
+                    self.ensure_account(owner).await?;
+                }
+                Condition::all().add(session::Column::AccountId.eq(owner))
+            }
+        };
+        let which = match caller {
+            Caller::Session(claims) => which.add(caller_stands(claims, self.0.clock.now())),
+            Caller::Service(_) => which,
+        };
+        self.end(which, InvalidationReason::Requested).await
+    }
+
+    /// Ends the session of a token: of the one handed over, else of the Authorization header, else of the cookies.
+    /// Expired and superseded ones are good for it. True when this call ended the session. The request has neither user
+    /// nor token afterwards.
+    ///
+    /// # Errors
+    ///
+    /// `TOKEN_VERIFICATION_FAILED` for a text that is none of ours, which ends nobody's session, and `INVALID_TOKEN` for
+    /// a service key.
+    pub async fn logout(
+        &self,
+        request: &mut SessionRequest,
+        token: Option<&SecretString>,
+    ) -> Result<bool> {
+        let had_cookies = request.cookies.access.is_some() || request.cookies.refresh.is_some();
+        if had_cookies && request.accepts_cookies {
+            request.on_destroy_session();
+        }
+        let ended = self.end_session_of_token(request, token).await;
+        request.bearer = None;
+        request.cookies = crate::request::RequestCookies::default();
+        request.authentication = Authentication::Nobody;
+        ended
+    }
+
+    async fn end_session_of_token(
+        &self,
+        request: &SessionRequest,
+        token: Option<&SecretString>,
+    ) -> Result<bool> {
+        let cookies = &request.cookies;
+        let session_id = match (
+            token.or(request.bearer.as_ref()),
+            &cookies.refresh,
+            &cookies.access,
+        ) {
+            (Some(token), _, _) => self.session_of_token(request, token).await?,
+            // Either names the session; the refresh token's key is not rotated away.
+            (None, Some(refresh), access) => {
+                match (self.session_of_token(request, refresh).await, access) {
+                    (Err(_), Some(access)) => self.session_of_token(request, access).await?,
+                    (named, _) => named?,
+                }
+            }
+            (None, None, Some(access)) => self.session_of_token(request, access).await?,
+            (None, None, None) => return Ok(false),
+        };
+        let this = Condition::all().add(session::Column::Id.eq(session_id));
+        Ok(!self.end(this, InvalidationReason::Logout).await?.is_empty())
+    }
+
+    /// Ends the session whose cookies came with a request that opens another one.
+    pub(crate) async fn end_replaced_session(&self, request: &SessionRequest) -> Result<()> {
+        let cookies_only = SessionRequest {
+            bearer: None,
+            ..request.clone()
+        };
+        match self.end_session_of_token(&cookies_only, None).await {
+            // Cookies that are none of ours have no session to end.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::TokenVerificationFailed | ErrorKind::InvalidToken
+                ) =>
+            {
+                Ok(())
+            }
+            ended => ended.map(drop),
+        }
+    }
+
+    async fn session_of_token(
+        &self,
+        request: &SessionRequest,
+        token: &SecretString,
+    ) -> Result<Uuid> {
+        match self
+            .present(request, token)
+            .await
+            .map_err(super::tokens::Refused::handed_over)?
+        {
+            Presented::Access(claims) => Ok(claims.sid),
+            Presented::Refresh(token) => Ok(token.session_id),
+            Presented::Service(_) => Err(ErrorKind::InvalidToken.into()),
+        }
+    }
+
+    async fn selected(&self, request: &SessionRequest, selector: SessionSelector) -> Result<Uuid> {
+        match selector {
+            SessionSelector::Id(id) => Ok(id),
+            // Signing in again would not make the token any better.
+            SessionSelector::Token(token) => {
+                self.session_of_token(request, &token)
+                    .await
+                    .map_err(|error| match error.action() {
+                        Some(Action::SignIn) => error.with_action(None),
+                        _ => error,
+                    })
+            }
+        }
+    }
+
+    async fn ensure_owned(&self, session_id: Uuid, owner: Option<Uuid>) -> Result<()> {
+        let session = session::Entity::find_by_id(session_id)
+            .one(&self.0.db)
+            .await?;
+        let owned =
+            session.is_some_and(|session| owner.is_none_or(|owner| owner == session.account_id));
+        if owned {
+            Ok(())
+        } else {
+            Err(ErrorKind::SessionNotFound.into())
+        }
+    }
+
+    async fn ensure_account(&self, account_id: Uuid) -> Result<()> {
+        account::Entity::find_by_id(account_id)
+            .one(&self.0.db)
+            .await?
+            .map(drop)
+            .ok_or_else(|| ErrorKind::UserNotFound.into())
+    }
+
+    /// Ends the live sessions among those that a condition selects, in one statement, and runs the hooks.
+    pub(crate) async fn end(
+        &self,
+        which: Condition,
+        reason: InvalidationReason,
+    ) -> Result<Vec<session::Model>> {
+        let ended = self.mark_ended(&self.0.db, which, reason).await?;
+        self.run_on_session_invalidated(&ended).await;
+        Ok(ended)
+    }
+
+    /// The statement alone, for a transaction; the hooks are run once it is committed.
+    pub(crate) async fn mark_ended(
+        &self,
+        connection: &impl ConnectionTrait,
+        which: Condition,
+        reason: InvalidationReason,
+    ) -> Result<Vec<session::Model>> {
+        let now = self.0.clock.now();
+        Ok(session::Entity::update_many()
+            .col_expr(session::Column::InvalidatedAt, Expr::value(now))
+            .col_expr(session::Column::InvalidationReason, Expr::value(reason))
+            .filter(which)
+            .filter(is_live(now))
+            .exec_with_returning(connection)
+            .await?)
+    }
+}
+
+impl SessionRequest {
+    /// What happens to the client's tokens when its session is destroyed: its cookies are cleared.
+    #[doc(alias = "onCallDestroySession")]
+    pub fn on_destroy_session(&self) {
+        self.change_cookies(CookieChange::Clear);
+    }
+}

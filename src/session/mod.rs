@@ -1,0 +1,225 @@
+//! The engine: sessions, their tokens, and who a request is from. Usable without HTTP and without GraphQL.
+//!
+//! It knows accounts only as far as sessions need them: whether they are there and active, and their permissions.
+//! Passwords are [`crate::account`]'s.
+//!
+//! # Refresh tokens
+//!
+//! A refresh token is a function of session and *generation*: `sgr_` and base64url of version, key id, session id,
+//! generation and a MAC over them. None is stored. The session's row has the current `generation`, and its `parent`:
+//! the generation that the current one was issued for, the one token before it that may still be honest.
+//!
+//! | presented generation | when | answer | write |
+//! | --- | --- | --- | --- |
+//! | (bad MAC or spelling) | | `TOKEN_VERIFICATION_FAILED` | no statement |
+//! | any | no row; account deactivated; over | `SESSION_NOT_FOUND`; `USER_DEACTIVATED`; `INVALID_SESSION` | none |
+//! | the row's | | [`ROTATED`](RefreshOutcome::Rotated) | parent = g, generation + 1, if generation = g |
+//! | the parent | within the grace | [`CONVERGED`](RefreshOutcome::Converged): the row's token again | none |
+//! | the parent | later, the row's generation not seen here, recovery on, generation - g ≤ 3 | [`RECOVERED`](RefreshOutcome::Recovered) | generation + 1, if both as read |
+//! | the parent | later, otherwise | `REFRESH_TOKEN_REUSED` | end, if generation as read |
+//! | below the row's, not the parent | | `REFRESH_TOKEN_REUSED` | end |
+//! | the row's + 1 | a failover lost the last commit | `ROTATED` from there, and a warning | as if it were the row's |
+//! | above that | a backup was restored | `INVALID_SESSION`, `ROLLED_BACK` | none |
+//! | the row's, the parent or + 1 | accepted, but from another user agent | `INVALID_SESSION`, `AGENT_CHANGED` | none |
+//!
+//! The generation that an access token was issued with is in its `jti`. One between parent and row belongs to an answer
+//! that was lost and recovered from: whoever shows it holds a copy, and the session ends.
+//!
+//! # Why
+//!
+//! Without a grace, two tabs that refresh at once would sign their user out. Without recovery, so would a telephone that
+//! goes offline in mid-refresh. What both cost is bounded: the thief of a token gains at most until either party shows
+//! something that proves two hold the session.
+
+mod activity;
+mod authenticate;
+mod connection;
+mod delivery;
+mod find;
+mod hooks;
+mod invalidate;
+mod open;
+mod policy;
+mod refresh;
+mod service_keys;
+mod state;
+mod tokens;
+mod user_agent;
+
+#[cfg(test)]
+mod state_model;
+
+use std::{fmt, sync::Arc};
+
+use sea_orm::DatabaseConnection;
+
+pub use self::{
+    activity::Activity,
+    delivery::TokenTransport,
+    find::CurrentSession,
+    hooks::{HookContext, Hooks, LoginDraft, RequestDecision},
+    invalidate::{Caller, InvalidateSessions, SessionSelector},
+    open::{NewSession, UpsertSession},
+    policy::Policy,
+    refresh::RefreshTokensInput,
+    service_keys::ServiceKeySummary,
+    state::{Circumstances, MAX_RECOVERIES, Transition, decide, is_void},
+    tokens::{LoginResult, RefreshOutcome, Tokens},
+    user_agent::{DeviceKind, UserAgentBinding, UserAgentFamilies, UserAgents},
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    crypto::access_token::Verifier,
+    error::{Error, Result},
+    keys::TokenKeys,
+    random::{Random, SystemRandom},
+};
+
+/// The engine. Cheap to clone; clones are the same engine.
+#[derive(Clone)]
+pub struct Sessions(Arc<Inner>);
+
+struct Inner {
+    db: DatabaseConnection,
+    keys: Arc<dyn TokenKeys>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    policy: Policy,
+    verifier: Verifier,
+    hooks: Hooks,
+    activity: Activity,
+    user_agents: UserAgents,
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("policy", &self.0.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// Begins an engine over a migrated database.
+    #[doc(alias = "new Sessions")]
+    #[must_use]
+    pub fn builder(db: DatabaseConnection) -> SessionsBuilder {
+        SessionsBuilder {
+            db,
+            keys: None,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            policy: Policy::default(),
+        }
+    }
+
+    /// The waterfalls, to register handlers on.
+    #[must_use]
+    pub fn hooks(&self) -> &Hooks {
+        &self.0.hooks
+    }
+
+    /// The lifetimes and limits in force.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn db(&self) -> &DatabaseConnection {
+        &self.0.db
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        self.0.clock.as_ref()
+    }
+
+    /// What has been seen of sessions and is not written yet.
+    #[must_use]
+    pub fn activity(&self) -> &Activity {
+        &self.0.activity
+    }
+
+    /// The reader of user agents.
+    #[must_use]
+    pub fn user_agents(&self) -> &UserAgents {
+        &self.0.user_agents
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        self.0.random.as_ref()
+    }
+}
+
+/// Collects what an engine is made of.
+#[derive(Debug)]
+pub struct SessionsBuilder {
+    db: DatabaseConnection,
+    keys: Option<Arc<dyn TokenKeys>>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    policy: Policy,
+}
+
+impl SessionsBuilder {
+    /// The keys that tokens are made with: a [`Keyring`](crate::keys::Keyring), a
+    /// [`FixedSecret`](crate::keys::FixedSecret), or your own. Required.
+    #[must_use]
+    pub fn keys(self, keys: impl TokenKeys) -> Self {
+        self.shared_keys(Arc::new(keys))
+    }
+
+    /// As [`keys`](Self::keys), for keys that something else holds too.
+    #[must_use]
+    pub fn shared_keys(mut self, keys: Arc<dyn TokenKeys>) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Lifetimes and limits.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Where the time comes from.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where random bytes come from.
+    #[must_use]
+    pub fn random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
+        self
+    }
+
+    /// The engine.
+    ///
+    /// # Errors
+    ///
+    /// `BAD_USER_INPUT`, field `keys`, where no keys were given.
+    pub fn build(self) -> Result<Sessions> {
+        let keys = self
+            .keys
+            .ok_or_else(|| Error::bad_user_input("keys", "an engine needs keys"))?;
+        let verifier = Verifier::new(&self.policy.issuer, &self.policy.audience);
+        Ok(Sessions(Arc::new(Inner {
+            db: self.db,
+            keys,
+            clock: self.clock,
+            random: self.random,
+            policy: self.policy,
+            verifier,
+            hooks: Hooks::default(),
+            activity: Activity::default(),
+            user_agents: UserAgents::default(),
+        })))
+    }
+}

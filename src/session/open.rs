@@ -1,0 +1,181 @@
+//! Opening a session.
+
+use std::collections::HashSet;
+
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{LoginResult, Sessions, find::is_live};
+use crate::{
+    crypto::opaque_token::RefreshToken,
+    database,
+    entity::{
+        account,
+        session::{self, InvalidationReason},
+    },
+    error::{Error, ErrorKind, Result},
+    request::{ConnectionInfo, SessionRequest},
+};
+
+/// What a session is opened with.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Whose it is.
+    pub account_id: Uuid,
+    /// The account's `credentials_version` as it was verified: where it has changed since, no session is opened.
+    /// `None` where somebody else has established who it is.
+    pub credentials_version: Option<i64>,
+    /// Where it is opened from.
+    pub connection_info: ConnectionInfo,
+    /// What the application keeps with it.
+    pub metadata: Option<Value>,
+}
+
+/// Whether a session is opened or refreshed.
+#[derive(Debug, Clone)]
+pub enum UpsertSession {
+    /// A new session with its first token.
+    Insert(NewSession),
+    /// A new token on the same session, for a genuine one.
+    Update(RefreshToken),
+}
+
+/// A session that a transaction has opened, and those that it evicted.
+pub(crate) struct Opened {
+    pub(crate) session: session::Model,
+    pub(crate) evicted: Vec<session::Model>,
+}
+
+impl Sessions {
+    /// Opens a session, or refreshes one: under `signUp`, `signIn`, `createSession` and `refreshTokens`. Errors pass
+    /// through `onUpsertSessionError`.
+    ///
+    /// # Errors
+    ///
+    /// Insert: `USER_NOT_FOUND`, `USER_DEACTIVATED`, and `AUTHENTICATION_FAILED` where the password has changed since it
+    /// was verified. Update: as [`Sessions::refresh_tokens`].
+    #[doc(alias = "upsertRefreshTokenAndSessionDocument")]
+    pub async fn upsert_refresh_token_and_session(
+        &self,
+        request: &SessionRequest,
+        input: UpsertSession,
+    ) -> Result<LoginResult> {
+        let result = match input {
+            UpsertSession::Insert(new) => self.open(request, new).await,
+            UpsertSession::Update(token) => self.refresh(request, token).await,
+        };
+        match result {
+            Err(error) => Err(self.run_on_upsert_session_error(error, request).await),
+            opened => opened,
+        }
+    }
+
+    async fn open(&self, request: &SessionRequest, new: NewSession) -> Result<LoginResult> {
+        let transaction = database::begin(&self.0.db).await?;
+        // Sign-ins of one account pass one by one: each sees the sessions of the one before it, and the password as it is.
+        let account = account::Entity::find_by_id(new.account_id)
+            .lock(LockType::NoKeyUpdate)
+            .one(&transaction)
+            .await?
+            .ok_or(ErrorKind::UserNotFound)?;
+        if account.deactivated_at.is_some() {
+            return Err(ErrorKind::UserDeactivated.into());
+        }
+        if new
+            .credentials_version
+            .is_some_and(|version| version != account.credentials_version)
+        {
+            return Err(ErrorKind::AuthenticationFailed.into());
+        }
+        let opened = self.insert_session(&transaction, new).await?;
+        transaction.commit().await?;
+        self.announce_opened(request, account, opened).await
+    }
+
+    /// Opens a session of an account that the transaction has locked or made.
+    pub(crate) async fn insert_session(
+        &self,
+        transaction: &DatabaseTransaction,
+        new: NewSession,
+    ) -> Result<Opened> {
+        let now = self.0.clock.now();
+        let evicted = self.make_room(transaction, new.account_id).await?;
+        let ConnectionInfo { ip, user_agent } = new.connection_info;
+        let session = session::Model {
+            id: self.new_id(now)?,
+            account_id: new.account_id,
+            generation: 0,
+            parent: None,
+            seen_generation: -1,
+            ip: ip.to_string(),
+            user_agent_family: self.0.user_agents.families(&user_agent).family(),
+            user_agent,
+            metadata: new.metadata,
+            created_at: now,
+            refreshed_at: now,
+            last_seen_at: now,
+            expires_at: now
+                + self
+                    .0
+                    .policy
+                    .session_idle_ttl
+                    .min(self.0.policy.session_max_ttl),
+            absolute_expires_at: now + self.0.policy.session_max_ttl,
+            invalidated_at: None,
+            invalidation_reason: None,
+        };
+        let session = session
+            .into_active_model()
+            .reset_all()
+            .insert(transaction)
+            .await?;
+        Ok(Opened { session, evicted })
+    }
+
+    /// Runs the hooks for what a transaction has committed, and issues the session's tokens.
+    pub(crate) async fn announce_opened(
+        &self,
+        request: &SessionRequest,
+        account: account::Model,
+        opened: Opened,
+    ) -> Result<LoginResult> {
+        self.run_on_session_invalidated(&opened.evicted).await;
+        self.run_on_session_created(&opened.session).await;
+        self.issue(request, account, opened.session, None).await
+    }
+
+    /// Evicts the least recently refreshed sessions of an account, so that one more keeps its limit.
+    async fn make_room(
+        &self,
+        connection: &impl ConnectionTrait,
+        account_id: Uuid,
+    ) -> Result<Vec<session::Model>> {
+        let live: Vec<Uuid> = session::Entity::find()
+            .select_only()
+            .column(session::Column::Id)
+            .filter(session::Column::AccountId.eq(account_id))
+            .filter(is_live(self.0.clock.now()))
+            .order_by_asc(session::Column::RefreshedAt)
+            .order_by_asc(session::Column::Id)
+            .into_tuple()
+            .all(connection)
+            .await?;
+        let limit =
+            usize::try_from(self.0.policy.max_sessions_per_account).map_err(Error::internal)?;
+        let over: HashSet<Uuid> = live
+            .iter()
+            .take((live.len() + 1).saturating_sub(limit))
+            .copied()
+            .collect();
+        if over.is_empty() {
+            return Ok(Vec::new());
+        }
+        let condition = Condition::all().add(session::Column::Id.is_in(over));
+        self.mark_ended(connection, condition, InvalidationReason::SessionLimit)
+            .await
+    }
+}
