@@ -1,4 +1,5 @@
 //! sessiongraph
+pub mod account;
 pub mod clock;
 pub mod crypto;
 pub mod database;
@@ -6,6 +7,7 @@ pub mod entity;
 pub mod error;
 pub mod keys;
 pub mod network;
+pub mod page;
 pub mod random;
 pub mod request;
 pub mod scope;

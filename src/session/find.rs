@@ -6,6 +6,8 @@ use sea_orm::{
     sea_query::{Alias, Expr, Query},
 };
 
+use uuid::Uuid;
+
 use super::{Sessions, is_void};
 use crate::{
     entity::{
@@ -91,8 +93,7 @@ impl Sessions {
     /// Ends a session of which two parties hold tokens.
     pub(super) async fn end_as_reused(&self, session: &session::Model, shown: &str) -> Result<()> {
         tracing::warn!(session_id = %session.id, account_id = %session.account_id, shown, "a session is held by two parties: it is ended");
-        let this = Condition::all().add(session::Column::Id.eq(session.id));
-        self.end(this, InvalidationReason::RefreshTokenReused)
+        self.end(by_id(session.id), InvalidationReason::RefreshTokenReused)
             .await?;
         Ok(())
     }
@@ -114,6 +115,11 @@ impl SessionRequest {
             Authentication::Failed(error) => Err(error.clone()),
         }
     }
+}
+
+/// One session.
+pub(crate) fn by_id(id: Uuid) -> Condition {
+    Condition::all().add(session::Column::Id.eq(id))
 }
 
 /// A session that is neither ended nor run out.

@@ -159,7 +159,7 @@ impl Sessions {
         Ok(draft)
     }
 
-    pub(super) async fn run_on_upsert_session_error(
+    pub(crate) async fn run_on_upsert_session_error(
         &self,
         mut error: Error,
         request: &SessionRequest,

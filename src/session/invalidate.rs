@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     CurrentSession, Sessions,
-    find::{caller_stands, is_live},
+    find::{by_id, caller_stands, is_live},
     tokens::Presented,
 };
 use crate::{
@@ -83,7 +83,7 @@ impl Sessions {
             (InvalidateSessions::One(selector), _) => {
                 let id = self.selected(request, selector).await?;
                 self.ensure_owned(id, owner).await?;
-                Condition::all().add(session::Column::Id.eq(id))
+                by_id(id)
             }
             (InvalidateSessions::Others, Caller::Session(claims)) => Condition::all()
                 .add(session::Column::AccountId.eq(claims.account_id))
@@ -157,8 +157,10 @@ impl Sessions {
             (None, None, Some(access)) => self.session_of_token(request, access).await?,
             (None, None, None) => return Ok(false),
         };
-        let this = Condition::all().add(session::Column::Id.eq(session_id));
-        Ok(!self.end(this, InvalidationReason::Logout).await?.is_empty())
+        Ok(!self
+            .end(by_id(session_id), InvalidationReason::Logout)
+            .await?
+            .is_empty())
     }
 
     /// Ends the session whose cookies came with a request that opens another one.

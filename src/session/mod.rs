@@ -38,6 +38,7 @@ mod delivery;
 mod find;
 mod hooks;
 mod invalidate;
+mod list;
 mod open;
 mod policy;
 mod refresh;
@@ -53,6 +54,7 @@ use std::{fmt, sync::Arc};
 
 use sea_orm::DatabaseConnection;
 
+pub(crate) use self::find::{by_id, caller_stands};
 pub use self::{
     activity::Activity,
     delivery::TokenTransport,

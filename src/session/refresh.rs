@@ -9,7 +9,9 @@ use secrecy::SecretString;
 
 use super::{
     Circumstances, LoginResult, RefreshOutcome, Sessions, Transition, UpsertSession,
-    UserAgentBinding, decide, find::is_live, tokens::Presented,
+    UserAgentBinding, decide,
+    find::{by_id, is_live},
+    tokens::Presented,
 };
 use crate::{
     crypto::opaque_token::RefreshToken,
@@ -148,9 +150,7 @@ impl Sessions {
                 Ok(recovered)
             }
             Transition::EndAsReused => {
-                let as_read = Condition::all()
-                    .add(session::Column::Id.eq(row.id))
-                    .add(session::Column::Generation.eq(row.generation));
+                let as_read = by_id(row.id).add(session::Column::Generation.eq(row.generation));
                 if self
                     .end(as_read, InvalidationReason::RefreshTokenReused)
                     .await?

@@ -1,0 +1,92 @@
+//! Changing one's own password.
+
+use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
+
+use super::Accounts;
+use crate::{
+    crypto::password::Password,
+    database,
+    entity::{
+        account,
+        session::{self, InvalidationReason},
+    },
+    error::{ErrorKind, Result},
+    request::SessionRequest,
+    session::caller_stands,
+};
+
+/// What a password is changed with.
+#[derive(Debug, Clone)]
+pub struct ChangePassword {
+    /// The present password.
+    pub current: Password,
+    /// The new one: 8 to 256 characters.
+    pub new: Password,
+    /// Whether the account's other sessions end.
+    pub invalidate_other_sessions: bool,
+}
+
+impl Accounts {
+    /// Changes the signed-in account's password.
+    ///
+    /// # Errors
+    ///
+    /// `UNAUTHENTICATED` where the session does not stand, `AUTHENTICATION_FAILED` where the present password is wrong
+    /// (or was changed meanwhile), `BAD_USER_INPUT` with field `newPassword`, and `SERVICE_UNAVAILABLE` where too many
+    /// passwords wait.
+    #[doc(alias = "changePassword")]
+    pub async fn change_password(
+        &self,
+        request: &SessionRequest,
+        input: ChangePassword,
+    ) -> Result<account::Model> {
+        let claims = request.session_claims()?;
+        let current = self.sessions.require_session(request).await?;
+        if !input.new.is_settable() {
+            return Err(crate::error::Error::bad_user_input(
+                "newPassword",
+                "has 8 to 256 characters",
+            ));
+        }
+        let account = self
+            .verify(request, Some(current.account), input.current)
+            .await?;
+        let hash = self
+            .hash("newPassword", input.new, &request.waiting())
+            .await?;
+        let now = self.sessions.clock().now();
+
+        let transaction = database::begin(self.db()).await?;
+        let changed = account::Entity::update_many()
+            .col_expr(account::Column::PasswordHash, Expr::value(hash))
+            .col_expr(
+                account::Column::CredentialsVersion,
+                Expr::col(account::Column::CredentialsVersion).add(1),
+            )
+            .col_expr(account::Column::UpdatedAt, Expr::value(now))
+            .filter(account::Column::Id.eq(account.id))
+            .filter(account::Column::CredentialsVersion.eq(account.credentials_version))
+            .filter(caller_stands(claims, now))
+            .exec_with_returning(&transaction)
+            .await?;
+        let Some(changed) = changed.into_iter().next() else {
+            transaction.rollback().await?;
+            // Either the session has ended meanwhile, which this says, or the password is another one by now.
+            self.sessions.require_session(request).await?;
+            return Err(ErrorKind::AuthenticationFailed.into());
+        };
+        let mut ended = Vec::new();
+        if input.invalidate_other_sessions {
+            let others = Condition::all()
+                .add(session::Column::AccountId.eq(account.id))
+                .add(session::Column::Id.ne(claims.session_id));
+            ended = self
+                .sessions
+                .mark_ended(&transaction, others, InvalidationReason::PasswordChanged)
+                .await?;
+        }
+        transaction.commit().await?;
+        self.sessions.run_on_session_invalidated(&ended).await;
+        Ok(changed)
+    }
+}
