@@ -1,0 +1,3 @@
+//! The engine by itself, without GraphQL and HTTP.
+
+mod sign_up;

@@ -1,0 +1,13 @@
+//! All behaviour tests, in one binary. Each runs on SQLite and on PostgreSQL: see [`support`].
+
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on panics"
+)]
+
+mod support;
+
+mod engine;
