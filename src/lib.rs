@@ -5,6 +5,7 @@ pub mod crypto;
 pub mod database;
 pub mod entity;
 pub mod error;
+pub mod graphql;
 pub mod keys;
 pub mod network;
 pub mod page;

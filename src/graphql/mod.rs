@@ -1,0 +1,24 @@
+//! GraphQL: the contract over the engine. Resolvers parse, call and wrap; nothing is decided here but who may see what.
+//!
+//! A server of your own merges [`SessionQuery`] and [`SessionMutation`] into its roots and passes its schema builder
+//! through [`extend`]; see `examples/embed.rs`.
+
+mod current;
+mod document;
+mod error_extension;
+mod errors;
+mod loader;
+mod mutation;
+mod query;
+mod schema;
+mod session_extension;
+pub mod types;
+
+pub use self::{
+    error_extension::ErrorExtension,
+    errors::RequestId,
+    mutation::SessionMutation,
+    query::{SessionEntities, SessionQuery},
+    schema::{Mutation, Query, Schema, SchemaOptions, extend, schema, sdl},
+    session_extension::SessionExtension,
+};
