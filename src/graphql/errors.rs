@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ErrorExtensionValues, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
 use crate::error::{Error, ErrorKind};
 
@@ -46,6 +46,14 @@ pub(super) fn finish(error: &mut ServerError, stage: Stage, request_id: Option<&
     error.message = ours.to_string();
     error.extensions = Some(extensions(&ours, request_id));
     error.source = None;
+}
+
+/// The answer to a request of which nothing was executed.
+#[must_use]
+pub fn refusal(error: Error) -> Response {
+    let mut error = request_error(error);
+    finish(&mut error, Stage::Execution, None);
+    Response::from_errors(vec![error])
 }
 
 /// An error of ours that stands for a whole request.

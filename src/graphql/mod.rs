@@ -4,19 +4,22 @@
 //! through [`extend`]; see `examples/embed.rs`.
 
 mod current;
-mod document;
+pub(crate) mod document;
 mod error_extension;
 mod errors;
+mod limits;
 mod loader;
 mod mutation;
 mod query;
 mod schema;
+mod sdl;
 mod session_extension;
 pub mod types;
 
 pub use self::{
     error_extension::ErrorExtension,
-    errors::RequestId,
+    errors::{RequestId, refusal},
+    limits::DocumentLimits,
     mutation::SessionMutation,
     query::{SessionEntities, SessionQuery},
     schema::{Mutation, Query, Schema, SchemaOptions, extend, schema, sdl},

@@ -3,7 +3,8 @@
 use async_graphql::{EmptySubscription, MergedObject, ObjectType, SchemaBuilder, SubscriptionType};
 
 use super::{
-    ErrorExtension, SessionEntities, SessionExtension, SessionMutation, SessionQuery, loader,
+    DocumentLimits, ErrorExtension, SessionEntities, SessionExtension, SessionMutation,
+    SessionQuery, loader, sdl::federated,
 };
 use crate::account::Accounts;
 
@@ -23,6 +24,10 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 pub struct SchemaOptions {
     /// Whether clients may read the schema.
     pub introspection: bool,
+    /// Whether gateways may read it, through `_service`.
+    pub subgraph_sdl: bool,
+    /// What documents may be, at most.
+    pub limits: DocumentLimits,
 }
 
 /// Gives a schema what our objects need: the accounts and their engine, batching, the session hooks, and error codes.
@@ -48,10 +53,8 @@ where
 /// The server's schema over its accounts.
 #[must_use]
 pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
-    let mut builder = extend(
-        Schema::build(Query::default(), Mutation::default(), EmptySubscription),
-        accounts,
-    );
+    let roots = Schema::build(Query::default(), Mutation::default(), EmptySubscription);
+    let mut builder = extend(roots, accounts).extension(options.limits);
     if !options.introspection {
         // A suggestion names fields as well.
         builder = builder.disable_introspection().disable_suggestions();
@@ -62,6 +65,5 @@ pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
 /// The schema's text.
 #[must_use]
 pub fn sdl() -> String {
-    let schema = Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish();
-    schema.sdl_with_options(async_graphql::SDLExportOptions::new().federation())
+    federated(&Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish())
 }

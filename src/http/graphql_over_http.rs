@@ -20,10 +20,8 @@ mod request;
 mod response;
 
 pub use media_type::{Format, is_json, negotiate};
-pub use request::{
-    Operations, ensure_query_over_get, operation_type, read_get, read_post, selected_operation_type,
-};
-pub use response::{Responses, never_executed, refuse, respond};
+pub use request::{Operations, ensure_query_over_get, operation_type, read_get, read_post};
+pub use response::{Responses, refuse, respond};
 
 /// An HTTP request that GraphQL over HTTP does not know; nothing of it was executed.
 ///

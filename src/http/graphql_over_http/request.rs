@@ -1,13 +1,11 @@
 //! The parameters of a request: from a JSON body or from a query string.
 
-use async_graphql::{
-    Extensions, Request, Value, Variables,
-    parser::types::{DocumentOperations, ExecutableDocument, OperationType},
-};
+use async_graphql::{Extensions, Request, Value, Variables, parser::types::OperationType};
 use axum::http::HeaderMap;
 use url::form_urlencoded;
 
 use super::{BadRequest, is_json};
+use crate::graphql::document::selected_operation;
 
 /// What one HTTP request asks to execute.
 #[derive(Debug)]
@@ -99,23 +97,7 @@ pub fn ensure_query_over_get(request: &mut Request) -> Result<(), BadRequest> {
 pub fn operation_type(request: &mut Request) -> Option<OperationType> {
     let name = request.operation_name.clone();
     let document = request.parsed_query().ok()?;
-    selected_operation_type(document, name.as_deref())
-}
-
-/// The kind of the operation that `name` selects in a document: the one of that name, or without a
-/// name the only one.
-#[must_use]
-pub fn selected_operation_type(
-    document: &ExecutableDocument,
-    name: Option<&str>,
-) -> Option<OperationType> {
-    let operation = match (&document.operations, name) {
-        (DocumentOperations::Single(anonymous), None) => Some(anonymous),
-        (DocumentOperations::Multiple(named), Some(name)) => named.get(name),
-        (DocumentOperations::Multiple(named), None) if named.len() == 1 => named.values().next(),
-        _ => None,
-    };
-    operation.map(|operation| operation.node.ty)
+    selected_operation(document, name.as_deref()).map(|operation| operation.node.ty)
 }
 
 /// The parameters of a request, unchecked; null where they are absent.
