@@ -93,8 +93,11 @@ impl Services {
 ///
 /// `SERVICE_UNAVAILABLE` when it does not answer.
 pub async fn connect(config: &Config) -> Result<DatabaseConnection> {
-    if let Some(folder) = sqlite_file(config).as_deref().and_then(Path::parent) {
-        fs::create_dir_all(folder).map_err(Error::internal)?;
+    if let Some(file) = sqlite_file(config) {
+        make_database_file(&file).map_err(|error| {
+            let message = format!("{} cannot be made: {error}", file.display());
+            Error::bad_user_input("database_url", message)
+        })?;
     }
     let options = DatabaseOptions {
         url: config.database_url.clone(),
@@ -203,6 +206,26 @@ async fn master_secret(config: &Config, db: &DatabaseConnection) -> Result<Secre
     Ok(SecretString::from(text.trim()))
 }
 
+/// Makes an empty database with its folder, unless it is there: password hashes are nobody's but the owner's to read.
+fn make_database_file(file: &Path) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    match private_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A new file that only the owner can read.
+fn private_file(file: &Path) -> std::io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
+}
+
 fn fresh_secret() -> Result<SecretString> {
     let bytes = Zeroizing::new(random::bytes::<32>(&SystemRandom)?);
     Ok(SecretString::from(
@@ -215,11 +238,7 @@ fn fresh_secret() -> Result<SecretString> {
 fn make_secret_file(file: &Path) -> std::io::Result<()> {
     let secret = fresh_secret().map_err(std::io::Error::other)?;
     let temporary = file.with_extension(format!("secret.{}", std::process::id()));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&temporary).and_then(|mut out| {
+    let written = private_file(&temporary).and_then(|mut out| {
         writeln!(out, "{}", secret.expose_secret())?;
         out.sync_all()
     });

@@ -41,7 +41,8 @@ pub(super) async fn serve(config: Config) -> CommandResult {
 }
 
 fn log(config: &Config) -> CommandResult {
-    let filter = EnvFilter::try_new(&config.log)?;
+    // Every migration of every start is no news.
+    let filter = EnvFilter::try_new(format!("sea_orm_migration=warn,{}", config.log))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr);

@@ -115,20 +115,10 @@ fn without_values(message: &str) -> String {
     if message.starts_with("Failed to parse") || message.contains("found") {
         return "A value is not of its type.".to_owned();
     }
-    for prefix in [
-        "Invalid value for argument ",
-        "Invalid default value for argument ",
-    ] {
-        if let Some(rest) = message.strip_prefix(prefix) {
-            let argument: String = rest
-                .chars()
-                .skip(1)
-                .take_while(|character| *character != '"')
-                .collect();
-            return format!("{prefix}\"{argument}\".");
-        }
+    match message.split_once(" does not contain the value") {
+        Some((text, _)) => format!("{text} does not contain the value."),
+        None => message.to_owned(),
     }
-    message.to_owned()
 }
 
 #[cfg(test)]
@@ -174,7 +164,7 @@ mod tests {
         finish(&mut library, Stage::Validation, None);
         assert_eq!(
             library.message,
-            "Invalid value for argument \"input.transport\"."
+            "Invalid value for argument \"input.transport\", enumeration type \"T\" does not contain the value."
         );
         assert_eq!(
             extension(&library, "code").as_deref(),

@@ -6,24 +6,40 @@
 
 use async_graphql::{ObjectType, SDLExportOptions, Schema, SubscriptionType};
 
-const FEDERATION: &str = "https://specs.apollo.dev/federation/v2.5";
+/// What stands before the types. The definitions are those of what `@link` brings: Apollo Federation 2.5 and its `link`
+/// specification 1.0. The schema definition has no description: a described one breaks Grafbase's parser.
+const HEAD: &str = r#"schema
+  @link(url: "https://specs.apollo.dev/link/v1.0")
+  @link(url: "https://specs.apollo.dev/federation/v2.5", import: ["@key", "@shareable"]) {
+  query: Query
+  mutation: Mutation
+}
 
-/// Definitions of what `@link` brings (Apollo Federation 2.5, `core` specification 1.0).
-const DEFINITIONS: &str = r#"directive @link(url: String, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA
+directive @link(
+  url: String
+  as: String
+  for: link__Purpose
+  import: [link__Import]
+) repeatable on SCHEMA
+
 directive @key(fields: federation__FieldSet!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE
-directive @shareable repeatable on OBJECT | FIELD_DEFINITION
-directive @oneOf on INPUT_OBJECT
 
-scalar link__Import
-scalar federation__FieldSet
+directive @shareable repeatable on OBJECT | FIELD_DEFINITION
+
+directive @oneOf on INPUT_OBJECT
 
 enum link__Purpose {
   SECURITY
   EXECUTION
 }
+
+scalar link__Import
+
+scalar federation__FieldSet
+
 "#;
 
-/// The text of a schema that has entities.
+/// The text of the server's schema.
 pub(super) fn federated<Q, M, S>(schema: &Schema<Q, M, S>) -> String
 where
     Q: ObjectType + 'static,
@@ -32,10 +48,16 @@ where
 {
     let options = SDLExportOptions::new()
         .federation()
-        .sorted_fields()
-        .sorted_arguments()
-        .sorted_enum_items()
         .use_space_ident()
         .indent_width(2);
-    schema.sdl_with_options(options)
+    let exported = schema.sdl_with_options(options);
+    // Behind the types come the library's own directives and its `extend schema`.
+    let types = exported
+        .split_once("\n\"\"\"\nDirects the executor")
+        .map_or(exported.as_str(), |(types, _)| types);
+    // Only `PageInfo` is shared with other subgraphs; the library says so of every connection.
+    let types = types
+        .replace("Connection @shareable {", "Connection {")
+        .replace("Edge @shareable {", "Edge {");
+    format!("{HEAD}{}\n", types.trim_end())
 }
