@@ -8,6 +8,8 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod embed;
+mod readme;
 mod support;
 
 mod engine;
