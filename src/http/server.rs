@@ -14,9 +14,9 @@ use tower_http::{
     cors::CorsLayer,
     decompression::RequestDecompressionLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    trace::{DefaultMakeSpan, TraceLayer},
+    trace::TraceLayer,
 };
-use tracing::Level;
+use tracing::Span;
 
 use super::{CookiePolicy, ForwardedHeader, TrustedProxies, endpoint, pages};
 use crate::{
@@ -117,10 +117,19 @@ pub fn router(app: App) -> Router {
     router
         .layer(RequestDecompressionLayer::new())
         .layer(CatchPanicLayer::new())
-        .layer(TraceLayer::new_for_http().make_span_with(DefaultMakeSpan::new().level(Level::INFO)))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .with_state(app)
+}
+
+/// What a request's log lines say of it. Not the query string, which may hold variables, nor any header but its id.
+fn span(request: &axum::extract::Request) -> Span {
+    let id = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok());
+    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
 }
 
 fn cors(origins: &[HeaderValue]) -> CorsLayer {
