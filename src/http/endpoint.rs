@@ -164,7 +164,7 @@ async fn execute_one(app: &App, mut request: Request) -> Response {
 
 fn unreadable(error: &axum::Error, limit: usize) -> BadRequest {
     let too_large = std::iter::successors(std::error::Error::source(error), |error| error.source())
-        .any(|cause| cause.is::<http_body_util::LengthLimitError>());
+        .any(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>);
     if too_large {
         BadRequest::too_large(limit)
     } else {

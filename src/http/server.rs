@@ -34,7 +34,7 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(30);
 /// How much longer than a request may take the server waits, when it stops, for those in flight.
 const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 /// How long browsers remember what CORS allows.
-const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 
 /// What the handlers share.
 pub struct App {
@@ -95,7 +95,6 @@ impl App {
 }
 
 /// All routes. The peer's address has to be in each request (`into_make_service_with_connect_info`).
-#[must_use]
 pub fn router(app: App) -> Router {
     let app = Arc::new(app);
     let graphql = routing::get(endpoint::get)

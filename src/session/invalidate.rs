@@ -217,9 +217,9 @@ impl Sessions {
         let session = session::Entity::find_by_id(session_id)
             .one(&self.0.db)
             .await?;
-        let owned =
+        let is_theirs =
             session.is_some_and(|session| owner.is_none_or(|owner| owner == session.account_id));
-        if owned {
+        if is_theirs {
             Ok(())
         } else {
             Err(ErrorKind::SessionNotFound.into())

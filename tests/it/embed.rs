@@ -80,7 +80,7 @@ on_each_database! {
         let tokens = &signed_up["data"]["signUp"]["tokens"];
         assert_eq!(claims(tokens["accessToken"].as_str().unwrap())["plan"], "free");
         let refresh = format!(
-            r#"mutation {{ refreshTokens(input: {{refreshToken: {}}}) {{ tokens {{ accessToken }} }} }}"#,
+            r"mutation {{ refreshTokens(input: {{refreshToken: {}}}) {{ tokens {{ accessToken }} }} }}",
             tokens["refreshToken"]
         );
         let refreshed = embedder.post(&refresh, "test", None).await;
@@ -98,7 +98,7 @@ on_each_database! {
         let closed = AccountChanges { deactivated: Some(true), ..AccountChanges::default() };
         embedder.accounts.update(&request(), id, closed).await.unwrap();
         let refresh = format!(
-            r#"mutation {{ refreshTokens(input: {{refreshToken: {}}}) {{ account {{ id }} }} }}"#,
+            r"mutation {{ refreshTokens(input: {{refreshToken: {}}}) {{ account {{ id }} }} }}",
             signed_up["data"]["signUp"]["tokens"]["refreshToken"]
         );
         let refused = embedder.post(&refresh, "test", None).await;
