@@ -47,9 +47,6 @@ mod state;
 mod tokens;
 mod user_agent;
 
-#[cfg(test)]
-mod state_model;
-
 use std::{fmt, sync::Arc};
 
 use sea_orm::DatabaseConnection;

@@ -93,3 +93,6 @@ pub fn is_void(row: &session::Model, issued_with: u32) -> bool {
 fn age(row: &session::Model, now: DateTime<Utc>) -> Duration {
     (now - row.refreshed_at).to_std().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
