@@ -130,8 +130,15 @@ pub(super) enum NeedsSession {
 }
 
 pub(super) fn scenarios() -> BoxedStrategy<Scenario> {
-    (settings(), prop::collection::vec(actions(), 1..40))
-        .prop_map(|(setting, actions)| Scenario { setting, actions })
+    let turn = prop_oneof![
+        7 => action().prop_map(|action| vec![action]),
+        1 => late_retry(),
+    ];
+    (settings(), prop::collection::vec(turn, 1..32))
+        .prop_map(|(setting, turns)| Scenario {
+            setting,
+            actions: turns.concat(),
+        })
         .boxed()
 }
 
@@ -142,11 +149,10 @@ pub(super) fn settings() -> impl Strategy<Value = Setting> {
     })
 }
 
-fn actions() -> impl Strategy<Value = Action> {
+fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         12 => (held(), agents(), replicas(), answers())
             .prop_map(|(held, agent, at, answer)| Action::Refresh(held, agent, at, answer)),
-        // The client that lost an answer asks again.
         6 => (replicas(), answers())
             .prop_map(|(at, answer)| Action::Refresh(Held(Party::Owner, 0), Agent::Firefox, at, answer)),
         6 => (held(), replicas(), prop::bool::weighted(0.7)).prop_map(|(held, at, needs)| {
@@ -165,6 +171,19 @@ fn actions() -> impl Strategy<Value = Action> {
             replicas().prop_map(Action::InvalidateByService),
         ],
     ]
+}
+
+/// The owner does not get an answer, and asks again after the grace.
+fn late_retry() -> impl Strategy<Value = Vec<Action>> {
+    let away = prop_oneof![Just(Answer::Lost), Just(Answer::Intercepted)];
+    (away, replicas(), replicas(), answers()).prop_map(|(away, before, after, answer)| {
+        let newest = Held(Party::Owner, 0);
+        vec![
+            Action::Refresh(newest, Agent::Firefox, before, away),
+            Action::Wait(Wait::Grace(Edge::After, after)),
+            Action::Refresh(newest, Agent::Firefox, after, answer),
+        ]
+    })
 }
 
 fn held() -> impl Strategy<Value = Held> {

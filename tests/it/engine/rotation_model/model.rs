@@ -27,6 +27,22 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// Which answer it is, without numbers.
+    pub(super) fn kind(&self) -> String {
+        match self {
+            Self::Rotated(_) => "ROTATED".to_owned(),
+            Self::Converged(_) => "CONVERGED".to_owned(),
+            Self::Recovered(_) => "RECOVERED".to_owned(),
+            Self::Accepted => "accepted".to_owned(),
+            Self::Ended(sessions) => format!("ended {sessions}"),
+            Self::Refused(code, reason) => [Some(code.as_str()), *reason]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" "),
+        }
+    }
+
     fn refused(code: &str) -> Self {
         Self::Refused(code.to_owned(), None)
     }
