@@ -193,7 +193,10 @@ impl Sessions {
             .map_err(super::tokens::Refused::handed_over)?
         {
             Presented::Access(claims) => Ok(claims.sid),
-            Presented::Refresh(token) => Ok(token.session_id),
+            Presented::Refresh(token) => {
+                self.note_shown(token);
+                Ok(token.session_id)
+            }
             Presented::Service(_) => Err(ErrorKind::InvalidToken.into()),
         }
     }
