@@ -102,7 +102,7 @@ fn register_hooks(sessions: &Sessions) {
 /// # Errors
 ///
 /// What the database says, and a secret that is too short.
-pub(super) async fn app(database_url: &str, secret: &str) -> Result<(Router, Accounts)> {
+pub(crate) async fn app(database_url: &str, secret: &str) -> Result<(Router, Accounts)> {
     let db = connect(&DatabaseOptions::new(database_url.to_owned())).await?;
     migrate(&db).await?;
     let sessions = Sessions::builder(db)
