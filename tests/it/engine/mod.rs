@@ -2,7 +2,10 @@
 
 mod concurrency;
 mod invalidate;
+mod key_revocation;
+mod key_rotation;
 mod logout;
+mod master_secret;
 mod recovery;
 mod refresh;
 mod refresh_refused;

@@ -223,6 +223,12 @@ pub(crate) fn keyring_options(secret: &str, policy: &Policy) -> KeyringOptions {
     }
 }
 
+/// The `kid` header of an access token.
+pub(crate) fn kid_of(token: &SecretString) -> String {
+    let header = jsonwebtoken::decode_header(token.expose_secret()).unwrap();
+    header.kid.unwrap()
+}
+
 /// A request of this user agent, without a token.
 pub(crate) fn request_of(user_agent: &str) -> SessionRequest {
     let mut request = request();
