@@ -1,6 +1,7 @@
 //! The engine by itself, without GraphQL and HTTP.
 
 mod concurrency;
+mod hooks;
 mod invalidate;
 mod key_revocation;
 mod key_rotation;
@@ -10,6 +11,7 @@ mod recovery;
 mod refresh;
 mod refresh_refused;
 mod reuse;
+mod service_keys;
 mod sign_up;
 mod statements;
 mod user_agent;
