@@ -1,5 +1,7 @@
 //! The engine by itself, without GraphQL and HTTP.
 
+mod accounts;
+mod change_password;
 mod concurrency;
 mod hooks;
 mod invalidate;
@@ -11,7 +13,10 @@ mod recovery;
 mod refresh;
 mod refresh_refused;
 mod reuse;
+mod secrets;
 mod service_keys;
+mod session_limit;
+mod sign_in;
 mod sign_up;
 mod statements;
 mod user_agent;
