@@ -37,6 +37,8 @@ pub struct RequestCookies {
     pub access: Option<SecretString>,
     /// The refresh token.
     pub refresh: Option<SecretString>,
+    /// Whether a cookie of either name came at all, even an unusable one.
+    pub present: bool,
 }
 
 /// What the response does to the client's cookies.

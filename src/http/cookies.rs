@@ -11,6 +11,8 @@ use cookie::{Cookie, SameSite};
 use secrecy::SecretString;
 use url::Url;
 
+use crate::request::RequestCookies;
+
 const ACCESS: &str = "__Host-sessiongraph_access";
 const REFRESH: &str = "__Host-sessiongraph_refresh";
 /// Browsers take the `__Host-` prefix from secure cookies only (RFC 6265bis, section 4.1.3.2).
@@ -18,17 +20,6 @@ const INSECURE_ACCESS: &str = "sessiongraph_access";
 const INSECURE_REFRESH: &str = "sessiongraph_refresh";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// The tokens that a request carries in cookies.
-#[derive(Clone, Debug, Default)]
-pub struct RequestCookies {
-    /// The access token.
-    pub access: Option<SecretString>,
-    /// The refresh token.
-    pub refresh: Option<SecretString>,
-    /// Whether a cookie of either name came at all, even an unusable one.
-    pub present: bool,
-}
 
 /// How this server treats its cookies.
 #[derive(Clone, Debug)]

@@ -19,11 +19,9 @@ mod media_type;
 mod request;
 mod response;
 
-pub use media_type::{Format, is_json, negotiate};
-pub use request::{
-    Operations, ensure_query_over_get, operation_type, read_get, read_post, selected_operation_type,
-};
-pub use response::{Responses, never_executed, refuse, respond};
+pub(super) use media_type::{Format, is_json, negotiate};
+pub(super) use request::{Operations, ensure_query_over_get, operation_type, read_get, read_post};
+pub(super) use response::{Responses, refuse, respond};
 
 /// An HTTP request that GraphQL over HTTP does not know; nothing of it was executed.
 ///
@@ -31,7 +29,7 @@ pub use response::{Responses, never_executed, refuse, respond};
 /// client sent, which may be a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct BadRequest {
+pub(super) struct BadRequest {
     /// The status of the answer, one of 4xx.
     pub status: StatusCode,
     /// What is wrong, for the client's developer.
@@ -43,13 +41,13 @@ pub struct BadRequest {
 impl BadRequest {
     /// A request whose parameters cannot be read: 400.
     #[must_use]
-    pub fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
     /// A method other than those in `allow` (a list for the `Allow` header): 405.
     #[must_use]
-    pub fn method_not_allowed(allow: &'static str) -> Self {
+    pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         Self {
             allow: Some(allow),
             ..Self::new(
@@ -61,7 +59,7 @@ impl BadRequest {
 
     /// An `Accept` header with no format of ours: 406.
     #[must_use]
-    pub fn not_acceptable() -> Self {
+    pub(super) fn not_acceptable() -> Self {
         Self::new(
             StatusCode::NOT_ACCEPTABLE,
             "Answers are application/graphql-response+json or application/json.",
@@ -70,7 +68,7 @@ impl BadRequest {
 
     /// A body over the limit of `limit` bytes: 413.
     #[must_use]
-    pub fn too_large(limit: usize) -> Self {
+    pub(super) fn too_large(limit: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("The body may have {limit} bytes at most."),
@@ -79,7 +77,7 @@ impl BadRequest {
 
     /// A body of another type than JSON in UTF-8: 415.
     #[must_use]
-    pub fn unsupported_media_type() -> Self {
+    pub(super) fn unsupported_media_type() -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "The body has to be application/json in UTF-8.",

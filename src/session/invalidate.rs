@@ -126,8 +126,7 @@ impl Sessions {
         request: &mut SessionRequest,
         token: Option<&SecretString>,
     ) -> Result<bool> {
-        let had_cookies = request.cookies.access.is_some() || request.cookies.refresh.is_some();
-        if had_cookies && request.accepts_cookies {
+        if request.cookies.present && request.accepts_cookies {
             request.on_destroy_session();
         }
         let ended = self.end_session_of_token(request, token).await;

@@ -112,8 +112,11 @@ fn parse(user_agent: &str) -> UserAgentFamilies {
     let Some(result) = Parser::new().parse(user_agent) else {
         return UserAgentFamilies::default();
     };
-    let known =
-        |value: &str| (!value.is_empty() && value != VALUE_UNKNOWN).then(|| value.to_owned());
+    // "HTTP Library" is no browser, and no two programs are the same because both are none.
+    let is_program = result.category == "misc";
+    let known = |value: &str| {
+        (!is_program && !value.is_empty() && value != VALUE_UNKNOWN).then(|| value.to_owned())
+    };
     let operating_system = operating_system(result.os);
     UserAgentFamilies {
         // Android's and iOS's embedded views call themselves differently from one release to the next.
@@ -223,6 +226,7 @@ mod tests {
         expect(CHROME_TABLET, "Chrome", "Android", DeviceKind::Tablet);
         assert_eq!(summary(GOOGLEBOT).2, Some(DeviceKind::Bot));
         assert_eq!(summary("something nobody knows"), (None, None, None));
+        assert_eq!(summary("curl/8.14.1"), (None, None, None));
     }
 
     #[test]

@@ -11,3 +11,4 @@
 mod support;
 
 mod engine;
+mod graphql;

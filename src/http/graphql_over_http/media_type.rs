@@ -9,7 +9,7 @@ use super::BadRequest;
 
 /// The format of an answer to a query or mutation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// `application/graphql-response+json`: the status says whether the request was executed.
     ResponseJson,
     /// `application/json`, for older clients: 200 for every answer that GraphQL gives.
@@ -26,7 +26,7 @@ impl Format {
 
     /// The value of the `Content-Type` header for this format.
     #[must_use]
-    pub const fn content_type(self) -> HeaderValue {
+    pub(crate) const fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::ResponseJson => "application/graphql-response+json; charset=utf-8",
             Self::Json => "application/json; charset=utf-8",
@@ -44,7 +44,7 @@ impl Format {
 ///
 /// 406 if neither format is acceptable. That includes `text/event-stream` and `multipart/mixed`
 /// by themselves: they are for subscriptions.
-pub fn negotiate(headers: &HeaderMap) -> Result<Format, BadRequest> {
+pub(crate) fn negotiate(headers: &HeaderMap) -> Result<Format, BadRequest> {
     let Some(ranges) = accepted(headers) else {
         return Ok(Format::Json);
     };
@@ -73,7 +73,7 @@ pub fn negotiate(headers: &HeaderMap) -> Result<Format, BadRequest> {
 ///
 /// Every other type, and none, is what a foreign page can send without asking first, with cookies.
 #[must_use]
-pub fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(only), None) = (types.next(), types.next()) else {
         return false;

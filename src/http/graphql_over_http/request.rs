@@ -1,17 +1,15 @@
 //! The parameters of a request: from a JSON body or from a query string.
 
-use async_graphql::{
-    Extensions, Request, Value, Variables,
-    parser::types::{DocumentOperations, ExecutableDocument, OperationType},
-};
+use async_graphql::{Extensions, Request, Value, Variables, parser::types::OperationType};
 use axum::http::HeaderMap;
 use url::form_urlencoded;
 
 use super::{BadRequest, is_json};
+use crate::graphql::document::selected_operation;
 
 /// What one HTTP request asks to execute.
 #[derive(Debug)]
-pub enum Operations {
+pub(crate) enum Operations {
     /// One request.
     Single(Box<Request>),
     /// A list of requests, at least one, to be answered by a list.
@@ -20,7 +18,7 @@ pub enum Operations {
 
 impl Operations {
     /// The requests, one or several, to put data into them.
-    pub fn requests_mut(&mut self) -> &mut [Request] {
+    pub(crate) fn requests_mut(&mut self) -> &mut [Request] {
         match self {
             Self::Single(request) => std::slice::from_mut(request.as_mut()),
             Self::Batch(requests) => requests,
@@ -35,7 +33,7 @@ impl Operations {
 /// 415 unless the body is `application/json` in UTF-8; 400 for a body that is not JSON (or nested
 /// deeper than 128 levels, or with a number out of every range), an empty or too long batch, and a
 /// parameter of the wrong type, which the message names.
-pub fn read_post(
+pub(crate) fn read_post(
     headers: &HeaderMap,
     body: &[u8],
     max_batch: usize,
@@ -72,7 +70,7 @@ pub fn read_post(
 ///
 /// 400 for a parameter that is missing, repeated, not JSON (`variables` and `extensions`) or of the
 /// wrong type; the message names it.
-pub fn read_get(query_string: &str) -> Result<Request, BadRequest> {
+pub(crate) fn read_get(query_string: &str) -> Result<Request, BadRequest> {
     Parameters::from_query_string(query_string)?.into_request()
 }
 
@@ -84,7 +82,7 @@ pub fn read_get(query_string: &str) -> Result<Request, BadRequest> {
 /// # Errors
 ///
 /// 405 with `Allow: POST`: a GET is safe and may be repeated (RFC 9110, section 9.2.1).
-pub fn ensure_query_over_get(request: &mut Request) -> Result<(), BadRequest> {
+pub(crate) fn ensure_query_over_get(request: &mut Request) -> Result<(), BadRequest> {
     match operation_type(request) {
         None | Some(OperationType::Query) => Ok(()),
         Some(OperationType::Mutation | OperationType::Subscription) => {
@@ -96,26 +94,10 @@ pub fn ensure_query_over_get(request: &mut Request) -> Result<(), BadRequest> {
 /// The kind of the operation that the request selects, where its document parses and has it.
 ///
 /// Parses the document, which execution then need not do again.
-pub fn operation_type(request: &mut Request) -> Option<OperationType> {
+pub(crate) fn operation_type(request: &mut Request) -> Option<OperationType> {
     let name = request.operation_name.clone();
     let document = request.parsed_query().ok()?;
-    selected_operation_type(document, name.as_deref())
-}
-
-/// The kind of the operation that `name` selects in a document: the one of that name, or without a
-/// name the only one.
-#[must_use]
-pub fn selected_operation_type(
-    document: &ExecutableDocument,
-    name: Option<&str>,
-) -> Option<OperationType> {
-    let operation = match (&document.operations, name) {
-        (DocumentOperations::Single(anonymous), None) => Some(anonymous),
-        (DocumentOperations::Multiple(named), Some(name)) => named.get(name),
-        (DocumentOperations::Multiple(named), None) if named.len() == 1 => named.values().next(),
-        _ => None,
-    };
-    operation.map(|operation| operation.node.ty)
+    selected_operation(document, name.as_deref()).map(|operation| operation.node.ty)
 }
 
 /// The parameters of a request, unchecked; null where they are absent.

@@ -15,7 +15,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// What was executed for one HTTP request.
 #[derive(Debug)]
-pub enum Responses {
+pub(crate) enum Responses {
     /// The answer to one request.
     Single(Box<Response>),
     /// The answers to a batch, in its order.
@@ -38,7 +38,7 @@ impl Responses {
 /// say: gateways throw away the body of anything else. One that was never executed has a status
 /// that depends on format and error code.
 #[must_use]
-pub fn respond(format: Format, responses: &Responses) -> http::Response<Body> {
+pub(crate) fn respond(format: Format, responses: &Responses) -> http::Response<Body> {
     let (status, body) = match responses {
         Responses::Single(response) => {
             let body = serde_json::to_vec(&Answer::from(response.as_ref()));
@@ -71,7 +71,7 @@ pub fn respond(format: Format, responses: &Responses) -> http::Response<Body> {
 ///
 /// `format` is [`Format::Json`] where the client accepts none of ours.
 #[must_use]
-pub fn refuse(format: Format, refusal: &BadRequest) -> http::Response<Body> {
+pub(crate) fn refuse(format: Format, refusal: &BadRequest) -> http::Response<Body> {
     let body = error_body(&refusal.message, "BAD_REQUEST");
     let mut http = answer(format, refusal.status, body);
     if let Some(allow) = refusal.allow {
@@ -85,7 +85,7 @@ pub fn refuse(format: Format, refusal: &BadRequest) -> http::Response<Body> {
 ///
 /// Then nothing has data, and no error has a path: execution gives each of its errors one.
 #[must_use]
-pub fn never_executed(response: &Response) -> bool {
+pub(super) fn never_executed(response: &Response) -> bool {
     response.data == Value::Null
         && !response.errors.is_empty()
         && response.errors.iter().all(|error| error.path.is_empty())

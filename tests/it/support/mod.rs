@@ -1,5 +1,6 @@
 //! What tests stand on: a fresh database each, and an engine over it whose clock the test moves.
 
+pub(crate) mod app;
 pub(crate) mod database;
 pub(crate) mod engine;
 pub(crate) mod postgres;

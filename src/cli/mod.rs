@@ -1,0 +1,157 @@
+//! The command line. Results go to standard output, everything else to standard error; a failure has an exit status
+//! other than 0.
+
+mod account;
+mod keys;
+mod serve;
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use sessiongraph::{
+    config::{self, Config},
+    graphql,
+    services::{self, Services},
+};
+
+type CommandResult = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// Session and authentication API for GraphQL.
+#[derive(Parser)]
+#[command(
+    name = "sessiongraph",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start the server
+    Serve,
+    /// Bring the database to the present shape
+    Migrate,
+    /// Print the schema
+    Schema,
+    /// Print the configuration that is in force, secrets masked
+    Config,
+    /// Keys that sign access tokens
+    #[command(subcommand)]
+    SigningKey(keys::SigningKeyTask),
+    /// The master secret
+    #[command(subcommand)]
+    Secret(keys::SecretTask),
+    /// Keys of trusted backends
+    #[command(subcommand)]
+    ServiceKey(keys::ServiceKeyTask),
+    /// Accounts
+    #[command(subcommand)]
+    Account(AccountTask),
+}
+
+#[derive(Subcommand)]
+enum AccountTask {
+    /// Create an account and print its id
+    Create(account::Create),
+}
+
+/// Runs the command that the process was started with.
+pub(crate) async fn run() -> ExitCode {
+    let matches = command().get_matches();
+    match dispatch(&matches).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to do about an error of standard error.
+            let _ = writeln!(io::stderr(), "error: {}", describe(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command() -> Command {
+    Cli::command().args(config::args())
+}
+
+async fn dispatch(matches: &ArgMatches) -> CommandResult {
+    let cli = Cli::from_arg_matches(matches)?;
+    // The schema is the same whatever is configured.
+    if matches!(cli.command, Task::Schema) {
+        return print(&graphql::sdl());
+    }
+    let config = Config::from_process(matches)?;
+    match cli.command {
+        Task::Schema => Ok(()),
+        Task::Config => print(&config.describe()),
+        Task::Serve => serve::serve(config).await,
+        Task::Migrate => {
+            services::migrate(&services::connect(&config).await?).await?;
+            Ok(())
+        }
+        Task::SigningKey(task) => keys::signing_key(&open(&config).await?, task).await,
+        Task::Secret(task) => keys::secret(&open(&config).await?, &task).await,
+        Task::ServiceKey(task) => keys::service_key(&open(&config).await?, task).await,
+        Task::Account(AccountTask::Create(create)) => {
+            account::create(&open(&config).await?, create).await
+        }
+    }
+}
+
+/// The services of a command. It may be the first that anybody runs, so it migrates like the server.
+async fn open(config: &Config) -> Result<Services, sessiongraph::error::Error> {
+    let db = services::connect(config).await?;
+    if config.migrate_on_start {
+        services::migrate(&db).await?;
+    }
+    Services::open(config, db).await
+}
+
+fn print(text: &str) -> CommandResult {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}
+
+/// An error with its causes: an operator may read all of them.
+fn describe(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Rows in columns.
+fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(String::len)
+            .max()
+            .unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}

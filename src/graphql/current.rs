@@ -1,0 +1,79 @@
+//! The request's own session, read from the database.
+
+use async_graphql::Context;
+use tokio::sync::OnceCell;
+
+use crate::{
+    account::Accounts,
+    error::{Error, ErrorKind, Result, UnauthenticatedReason},
+    request::{Authentication, Operation, ServiceIdentity, SessionRequest},
+    scope::Scope,
+    session::{CurrentSession, Sessions},
+};
+
+/// What one operation has read of its session. A query reads once, for however many fields; a mutation reads anew for
+/// each, because the field before may have ended it.
+#[derive(Default)]
+pub(super) struct Current(OnceCell<Result<Option<CurrentSession>>>);
+
+/// The request's session, as the extension has put it into the request's data.
+pub(super) fn request<'a>(ctx: &Context<'a>) -> Result<&'a SessionRequest> {
+    ctx.data_opt()
+        .ok_or_else(|| Error::internal("SessionExtension is not registered"))
+}
+
+pub(super) fn sessions<'a>(ctx: &Context<'a>) -> Result<&'a Sessions> {
+    accounts(ctx).map(Accounts::sessions)
+}
+
+pub(super) fn accounts<'a>(ctx: &Context<'a>) -> Result<&'a Accounts> {
+    ctx.data_opt()
+        .ok_or_else(|| Error::internal("the schema has no Accounts"))
+}
+
+/// The request's session, if it has one.
+pub(super) async fn current_session(ctx: &Context<'_>) -> Result<Option<CurrentSession>> {
+    let (sessions, request) = (sessions(ctx)?, request(ctx)?);
+    match ctx.data_opt::<Current>() {
+        Some(current) if request.operation == Operation::Query => current
+            .0
+            .get_or_init(|| sessions.current_session(request))
+            .await
+            .clone(),
+        _ => sessions.current_session(request).await,
+    }
+}
+
+/// Who may ask for accounts that are not its own.
+pub(super) enum Requester {
+    /// A signed-in account.
+    User(CurrentSession),
+    /// A backend with a service key.
+    Service(ServiceIdentity),
+}
+
+/// Who asks, for fields that want somebody.
+pub(super) async fn requester(ctx: &Context<'_>) -> Result<Requester> {
+    if let Authentication::Service(identity) = &request(ctx)?.authentication {
+        return Ok(Requester::Service(identity.clone()));
+    }
+    let current = current_session(ctx).await?;
+    current
+        .map(Requester::User)
+        .ok_or_else(|| Error::unauthenticated(UnauthenticatedReason::MissingToken))
+}
+
+/// The service key of a request that needs one with a scope: everybody else is `FORBIDDEN`, who is nobody is told to
+/// sign in.
+pub(super) async fn require_scope(ctx: &Context<'_>, scope: Scope) -> Result<()> {
+    match requester(ctx).await? {
+        Requester::Service(identity) if identity.scopes.contains(scope) => Ok(()),
+        _ => Err(ErrorKind::Forbidden.into()),
+    }
+}
+
+/// Whether the request has a service key with a scope.
+pub(super) fn has_scope(ctx: &Context<'_>, scope: Scope) -> bool {
+    let identity = request(ctx).ok().map(|request| &request.authentication);
+    matches!(identity, Some(Authentication::Service(identity)) if identity.scopes.contains(scope))
+}

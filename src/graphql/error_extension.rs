@@ -1,0 +1,202 @@
+//! The extension that lets errors leave as they should: with their codes, and with nulls where the GraphQL
+//! specification wants them (section 6.4.4).
+//!
+//! async-graphql 7 leaves a failed field out of the answer and lets no null propagate. Here a failed nullable field is
+//! null beside its error, and a failed non-null one nulls its nearest nullable ancestor.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_graphql::{
+    QueryPathNode, QueryPathSegment, Request, Response, ServerError, ServerResult,
+    ValidationResult, Value, Variables,
+    extensions::{
+        Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery,
+        NextPrepareRequest, NextRequest, NextResolve, NextValidation, ResolveInfo,
+    },
+    parser::types::ExecutableDocument,
+};
+use async_trait::async_trait;
+
+use super::errors::{RequestId, Stage, finish};
+
+/// Makes an [`ErrorHandling`] for each request; register it before every other extension.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ErrorExtension;
+
+impl ExtensionFactory for ErrorExtension {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(ErrorHandling::default())
+    }
+}
+
+/// One request's errors.
+#[derive(Default)]
+struct ErrorHandling(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    request_id: Option<String>,
+    failed: Failed,
+}
+
+/// What failed in one execution.
+#[derive(Default)]
+struct Failed {
+    errors: Vec<ServerError>,
+    /// Places whose value has to become null because a non-null one below them failed.
+    nulled: HashSet<Vec<Segment>>,
+    /// Lists whose items may be null.
+    nullable_items: HashSet<Vec<Segment>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Segment {
+    Index(usize),
+    Name(String),
+}
+
+impl ErrorHandling {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn finish(&self, error: &mut ServerError, stage: Stage) {
+        finish(error, stage, self.state().request_id.as_deref());
+    }
+}
+
+#[async_trait]
+impl Extension for ErrorHandling {
+    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
+        let mut response = next.run(ctx).await;
+        for error in &mut response.errors {
+            self.finish(error, Stage::Execution);
+        }
+        response
+    }
+
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        let id = request.data.get(&std::any::TypeId::of::<RequestId>());
+        self.state().request_id = id
+            .and_then(|id| id.downcast_ref::<RequestId>())
+            .map(|id| id.0.clone());
+        next.run(ctx, request).await
+    }
+
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        next.run(ctx, query, variables).await.map_err(|mut error| {
+            self.finish(&mut error, Stage::Parsing);
+            error
+        })
+    }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        next.run(ctx).await.map_err(|mut errors| {
+            for error in &mut errors {
+                self.finish(error, Stage::Validation);
+            }
+            errors
+        })
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        // A subscription executes once for each event.
+        self.state().failed = Failed::default();
+        let mut response = next.run(ctx, operation_name).await;
+        let failed = std::mem::take(&mut self.state().failed);
+        if failed.nulled.contains(&Vec::new()) {
+            response.data = Value::Null;
+        }
+        response.errors.extend(failed.errors);
+        for error in &mut response.errors {
+            self.finish(error, Stage::Execution);
+        }
+        response
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        let node = info.path_node;
+        let return_type = info.return_type;
+        if return_type.starts_with('[') && !return_type.contains("!]") {
+            self.state().failed.nullable_items.insert(path(node));
+        }
+        let resolved = next.run(ctx, info).await;
+        let mut state = self.state();
+        let failed = &mut state.failed;
+        let value = match resolved {
+            Ok(value) if failed.nulled.is_empty() || !failed.nulled.contains(&path(node)) => {
+                return Ok(value);
+            }
+            // Something below it failed that must not be null.
+            Ok(_) => Value::Null,
+            Err(mut error) => {
+                if error.path.is_empty() {
+                    error.path = public_path(node);
+                }
+                failed.errors.push(error);
+                Value::Null
+            }
+        };
+        let nullable = match node.segment {
+            QueryPathSegment::Index(_) => node
+                .parent
+                .is_some_and(|list| failed.nullable_items.contains(&path(list))),
+            QueryPathSegment::Name(_) => !return_type.ends_with('!'),
+        };
+        if !nullable {
+            failed
+                .nulled
+                .insert(node.parent.map(path).unwrap_or_default());
+        }
+        Ok(Some(value))
+    }
+}
+
+fn path(node: &QueryPathNode<'_>) -> Vec<Segment> {
+    let mut segments: Vec<_> = std::iter::successors(Some(node), |node| node.parent)
+        .map(|node| match node.segment {
+            QueryPathSegment::Index(index) => Segment::Index(index),
+            QueryPathSegment::Name(name) => Segment::Name(name.to_owned()),
+        })
+        .collect();
+    segments.reverse();
+    segments
+}
+
+fn public_path(node: &QueryPathNode<'_>) -> Vec<async_graphql::PathSegment> {
+    path(node)
+        .into_iter()
+        .map(|segment| match segment {
+            Segment::Index(index) => async_graphql::PathSegment::Index(index),
+            Segment::Name(name) => async_graphql::PathSegment::Field(name),
+        })
+        .collect()
+}

@@ -1,0 +1,223 @@
+//! Limits of documents: depth, complexity, aliases.
+//!
+//! Counted before validation, with the variables at hand, and in time that grows with the document's size alone: each
+//! fragment is weighed once, however often it is spread. (Validation itself takes time that is exponential in the number
+//! of fragments that spread each other twice.)
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{
+    Name, Positioned, Request, ServerResult, Value, Variables,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
+    parser::types::{
+        ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
+    },
+    registry::{MetaTypeName, Registry},
+};
+use async_trait::async_trait;
+
+use super::{document::selected_operation, errors::request_error};
+use crate::{
+    error::{Error, ErrorKind},
+    page,
+};
+
+/// What documents may be, at most.
+#[derive(Debug, Clone, Copy)]
+pub struct DocumentLimits {
+    /// How deep fields may be nested.
+    pub depth: usize,
+    /// How many fields may be asked for. A field counts 1, and what is below a connection as often as its page is long.
+    pub complexity: usize,
+    /// How many aliases there may be.
+    pub aliases: usize,
+}
+
+impl ExtensionFactory for DocumentLimits {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(*self)
+    }
+}
+
+#[async_trait]
+impl Extension for DocumentLimits {
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        let mut request = next.run(ctx, request).await?;
+        let name = request.operation_name.clone();
+        let variables = request.variables.clone();
+        // What cannot be read is for parsing and validation to refuse.
+        if let Ok(document) = request.parsed_query()
+            && let Some(operation) = selected_operation(document, name.as_deref())
+        {
+            let mut scale = Scale {
+                registry: &ctx.schema_env.registry,
+                document,
+                operation: &operation.node,
+                variables: &variables,
+                fragments: HashMap::new(),
+                deepest: self.depth + 1,
+            };
+            let weight = scale.weigh_operation();
+            self.check(weight).map_err(request_error)?;
+        }
+        Ok(request)
+    }
+}
+
+impl DocumentLimits {
+    fn check(&self, weight: Weight) -> Result<(), Error> {
+        let limits = [
+            ("depth", weight.depth, self.depth),
+            ("complexity", weight.complexity, self.complexity),
+            ("aliases", weight.aliases, self.aliases),
+        ];
+        for (limit, value, allowed) in limits {
+            let allowed = allowed as u64;
+            if value > allowed {
+                return Err(ErrorKind::QueryTooComplex {
+                    limit,
+                    value,
+                    allowed,
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Weight {
+    depth: u64,
+    complexity: u64,
+    aliases: u64,
+}
+
+impl Weight {
+    fn beside(self, other: Self) -> Self {
+        Self {
+            depth: self.depth.max(other.depth),
+            complexity: self.complexity.saturating_add(other.complexity),
+            aliases: self.aliases.saturating_add(other.aliases),
+        }
+    }
+}
+
+struct Scale<'a> {
+    registry: &'a Registry,
+    document: &'a ExecutableDocument,
+    operation: &'a OperationDefinition,
+    variables: &'a Variables,
+    /// `None` while a fragment is being weighed: one that contains itself is refused by validation.
+    fragments: HashMap<&'a Name, Option<Weight>>,
+    /// Beyond this nobody has to look: the document is refused anyway.
+    deepest: usize,
+}
+
+impl<'a> Scale<'a> {
+    fn weigh_operation(&mut self) -> Weight {
+        let root = match self.operation.ty {
+            OperationType::Query => Some(self.registry.query_type.as_str()),
+            OperationType::Mutation => self.registry.mutation_type.as_deref(),
+            OperationType::Subscription => self.registry.subscription_type.as_deref(),
+        };
+        self.weigh_set(&self.operation.selection_set, root, 0)
+    }
+
+    fn weigh_set(
+        &mut self,
+        set: &'a Positioned<SelectionSet>,
+        parent: Option<&'a str>,
+        level: usize,
+    ) -> Weight {
+        if level > self.deepest {
+            return Weight {
+                depth: level as u64,
+                ..Weight::default()
+            };
+        }
+        let mut sum = Weight::default();
+        for selection in &set.node.items {
+            let weight = match &selection.node {
+                Selection::Field(field) => self.weigh_field(&field.node, parent, level),
+                Selection::InlineFragment(fragment) => {
+                    let condition = fragment.node.type_condition.as_ref();
+                    let parent = condition
+                        .map(|condition| condition.node.on.node.as_str())
+                        .or(parent);
+                    self.weigh_set(&fragment.node.selection_set, parent, level + 1)
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.weigh_fragment(&spread.node.fragment_name.node, level)
+                }
+            };
+            sum = sum.beside(weight);
+        }
+        sum
+    }
+
+    fn weigh_fragment(&mut self, name: &'a Name, level: usize) -> Weight {
+        if let Some(known) = self.fragments.get(name) {
+            return known.unwrap_or_default();
+        }
+        let Some(fragment) = self.document.fragments.get(name) else {
+            return Weight::default();
+        };
+        self.fragments.insert(name, None);
+        let condition = fragment.node.type_condition.node.on.node.as_str();
+        let weight = self.weigh_set(&fragment.node.selection_set, Some(condition), level + 1);
+        self.fragments.insert(name, Some(weight));
+        weight
+    }
+
+    fn weigh_field(&mut self, field: &'a Field, parent: Option<&'a str>, level: usize) -> Weight {
+        let fields_of = parent.and_then(|parent| self.registry.types.get(parent));
+        let of_type = fields_of
+            .and_then(|parent| parent.field_by_name(&field.name.node))
+            .map(|field| MetaTypeName::concrete_typename(&field.ty));
+        let below = self.weigh_set(&field.selection_set, of_type, level + 1);
+        let times = if of_type.is_some_and(|name| name.ends_with("Connection")) {
+            self.page_length(field)
+        } else {
+            1
+        };
+        Weight {
+            depth: below.depth.saturating_add(1),
+            complexity: below.complexity.saturating_mul(times).saturating_add(1),
+            aliases: below
+                .aliases
+                .saturating_add(u64::from(field.alias.is_some())),
+        }
+    }
+
+    /// How long the page of a connection is, as far as it counts: a longer one is refused where it is read.
+    fn page_length(&self, field: &Field) -> u64 {
+        let asked = ["first", "last"].iter().find_map(|argument| {
+            let value = field.get_argument(argument)?.node.clone();
+            match value.into_const_with(|name| self.variable(&name).cloned().ok_or(())) {
+                Ok(Value::Number(length)) => length.as_u64(),
+                _ => None,
+            }
+        });
+        asked
+            .unwrap_or(page::DEFAULT_LENGTH.into())
+            .min(page::MAX_LENGTH.into())
+    }
+
+    fn variable(&self, name: &Name) -> Option<&Value> {
+        self.variables.get(name).or_else(|| {
+            let mut definitions = self.operation.variable_definitions.iter();
+            let definition = definitions.find(|definition| definition.node.name.node == *name)?;
+            definition
+                .node
+                .default_value
+                .as_ref()
+                .map(|value| &value.node)
+        })
+    }
+}

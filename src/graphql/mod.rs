@@ -1,0 +1,27 @@
+//! GraphQL: the contract over the engine. Resolvers parse, call and wrap; nothing is decided here but who may see what.
+//!
+//! A server of your own merges [`SessionQuery`] and [`SessionMutation`] into its roots and passes its schema builder
+//! through [`extend`]; see `examples/embed.rs`.
+
+mod current;
+pub(crate) mod document;
+mod error_extension;
+mod errors;
+mod limits;
+mod loader;
+mod mutation;
+mod query;
+mod schema;
+mod sdl;
+mod session_extension;
+pub mod types;
+
+pub use self::{
+    error_extension::ErrorExtension,
+    errors::{RequestId, refusal},
+    limits::DocumentLimits,
+    mutation::SessionMutation,
+    query::{SessionEntities, SessionQuery},
+    schema::{Mutation, Query, Schema, SchemaOptions, extend, schema, sdl},
+    session_extension::SessionExtension,
+};

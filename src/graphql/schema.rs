@@ -1,0 +1,69 @@
+//! The server's own schema, and what any schema needs for ours.
+
+use async_graphql::{EmptySubscription, MergedObject, ObjectType, SchemaBuilder, SubscriptionType};
+
+use super::{
+    DocumentLimits, ErrorExtension, SessionEntities, SessionExtension, SessionMutation,
+    SessionQuery, loader, sdl::federated,
+};
+use crate::account::Accounts;
+
+/// The server's query root.
+#[derive(MergedObject, Default)]
+pub struct Query(SessionQuery, SessionEntities);
+
+/// The server's mutation root.
+#[derive(MergedObject, Default)]
+pub struct Mutation(SessionMutation);
+
+/// The server's schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// What the server's schema allows.
+#[derive(Debug, Clone, Copy)]
+pub struct SchemaOptions {
+    /// Whether clients may read the schema.
+    pub introspection: bool,
+    /// Whether gateways may read it, through `_service`.
+    pub subgraph_sdl: bool,
+    /// What documents may be, at most.
+    pub limits: DocumentLimits,
+}
+
+/// Gives a schema what our objects need: the accounts and their engine, batching, the session hooks, and error codes.
+/// Errors of your own resolvers keep their `extensions.code`; one without becomes `INTERNAL_SERVER_ERROR`, and only the
+/// log says more.
+#[must_use]
+pub fn extend<Q, M, S>(
+    builder: SchemaBuilder<Q, M, S>,
+    accounts: Accounts,
+) -> SchemaBuilder<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    builder
+        .data(loader::loader(accounts.clone()))
+        .extension(ErrorExtension)
+        .extension(SessionExtension::new(accounts.sessions().clone()))
+        .data(accounts)
+}
+
+/// The server's schema over its accounts.
+#[must_use]
+pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
+    let roots = Schema::build(Query::default(), Mutation::default(), EmptySubscription);
+    let mut builder = extend(roots, accounts).extension(options.limits);
+    if !options.introspection {
+        // A suggestion names fields as well.
+        builder = builder.disable_introspection().disable_suggestions();
+    }
+    builder.finish()
+}
+
+/// The schema's text.
+#[must_use]
+pub fn sdl() -> String {
+    federated(&Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish())
+}

@@ -1,0 +1,77 @@
+//! The extension that runs the session hooks: once for each operation, before anything else of it.
+
+use std::{any::TypeId, sync::Arc};
+
+use async_graphql::{
+    Request, ServerResult,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
+    parser::types::OperationType,
+};
+use async_trait::async_trait;
+
+use super::{current::Current, document::selected_operation, errors::request_error};
+use crate::{
+    request::{Operation, SessionRequest},
+    session::Sessions,
+};
+
+/// Runs `handle_request` for each operation: afterwards the request's data has a [`SessionRequest`] that says who it is
+/// from. Whoever receives the request (an HTTP handler, a WebSocket's initialisation) puts one there before.
+#[derive(Debug, Clone)]
+pub struct SessionExtension {
+    sessions: Sessions,
+}
+
+impl SessionExtension {
+    /// The extension of an engine.
+    #[must_use]
+    pub fn new(sessions: Sessions) -> Self {
+        Self { sessions }
+    }
+}
+
+impl ExtensionFactory for SessionExtension {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Extension for SessionExtension {
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        let mut request = next.run(ctx, request).await?;
+        let of_request = request.data.get(&TypeId::of::<SessionRequest>());
+        let mut session_request = of_request
+            .and_then(|data| data.downcast_ref::<SessionRequest>())
+            .or_else(|| ctx.data_opt::<SessionRequest>())
+            .cloned()
+            .unwrap_or_default();
+        session_request.operation = operation(&mut request);
+        let session_request = self
+            .sessions
+            .handle_request(session_request)
+            .await
+            .map_err(request_error)?;
+        request.data.insert(session_request);
+        request.data.insert(Current::default());
+        Ok(request)
+    }
+}
+
+/// What the request runs; a document that cannot be read runs nothing.
+fn operation(request: &mut Request) -> Operation {
+    let name = request.operation_name.clone();
+    let Ok(document) = request.parsed_query() else {
+        return Operation::Query;
+    };
+    match selected_operation(document, name.as_deref()).map(|operation| operation.node.ty) {
+        Some(OperationType::Mutation) => Operation::Mutation,
+        Some(OperationType::Subscription) => Operation::Subscription,
+        Some(OperationType::Query) | None => Operation::Query,
+    }
+}

@@ -1,0 +1,95 @@
+//! Connections: pages of sessions and accounts.
+
+use std::sync::Arc;
+
+use async_graphql::{
+    Context, Object,
+    connection::{Connection, Edge, EmptyFields},
+    dataloader::DataLoader,
+};
+use uuid::Uuid;
+
+use super::{Account, Session};
+use crate::{
+    entity::{
+        account,
+        session::{self, SessionStatus},
+    },
+    error::{Error, Result},
+    graphql::{
+        current,
+        loader::{Batches, SessionCountKey},
+    },
+    page::{Slice, cursor},
+};
+
+/// A page of sessions.
+pub type SessionConnection = Connection<String, Session, SessionTotal, EmptyFields>;
+/// A page of accounts.
+pub type AccountConnection = Connection<String, Account, AccountTotal, EmptyFields>;
+
+/// What a page of sessions is of.
+pub struct SessionTotal {
+    account: Uuid,
+    status: Option<SessionStatus>,
+}
+
+#[Object]
+impl SessionTotal {
+    /// How many there are on all pages.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let key = SessionCountKey {
+            account: self.account,
+            status: self.status,
+        };
+        let count = ctx
+            .data_unchecked::<DataLoader<Batches>>()
+            .load_one(key)
+            .await?;
+        i32::try_from(count.unwrap_or_default()).map_err(Error::internal)
+    }
+}
+
+/// What a page of accounts is of.
+pub struct AccountTotal;
+
+#[Object]
+impl AccountTotal {
+    /// How many there are on all pages.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        i32::try_from(current::accounts(ctx)?.count().await?).map_err(Error::internal)
+    }
+}
+
+/// A page of the sessions of an account that the request may see.
+pub(super) fn sessions(
+    slice: Slice<session::Model>,
+    account: &Arc<account::Model>,
+    status: Option<SessionStatus>,
+) -> SessionConnection {
+    let total = SessionTotal {
+        account: account.id,
+        status,
+    };
+    let mut page = Connection::with_additional_fields(slice.has_previous, slice.has_next, total);
+    page.edges.extend(
+        slice
+            .rows
+            .into_iter()
+            .map(|row| Edge::new(cursor(row.id), Session::granted(row, Arc::clone(account)))),
+    );
+    page
+}
+
+/// A page of accounts, for a service key that may read all.
+pub(crate) fn accounts(slice: Slice<account::Model>) -> AccountConnection {
+    let mut page =
+        Connection::with_additional_fields(slice.has_previous, slice.has_next, AccountTotal);
+    page.edges.extend(
+        slice
+            .rows
+            .into_iter()
+            .map(|row| Edge::new(cursor(row.id), Account::granted(Arc::new(row)))),
+    );
+    page
+}

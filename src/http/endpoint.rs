@@ -1,0 +1,165 @@
+//! `/graphql`.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use async_graphql::{Request, Response, parser::types::OperationType};
+use axum::{
+    body::{Body, to_bytes},
+    extract::{ConnectInfo, RawQuery, State},
+    http::{self, HeaderMap, Method, header},
+};
+use futures_util::future::join_all;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tower_http::request_id::RequestId as HttpRequestId;
+
+use super::{
+    App,
+    graphql_over_http::{
+        BadRequest, Format, Operations, Responses, ensure_query_over_get, is_json, negotiate,
+        operation_type, read_get, read_post, refuse, respond,
+    },
+    session_request::{session_request, set_cookies},
+};
+use crate::{error::Error, graphql, request::SessionRequest};
+
+type HttpResponse = http::Response<Body>;
+
+/// `POST /graphql`.
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: axum::extract::Request,
+) -> HttpResponse {
+    let (parts, body) = request.into_parts();
+    let format = match negotiate(&parts.headers) {
+        Ok(format) => format,
+        Err(refusal) => return refuse(Format::Json, &refusal),
+    };
+    let session_request = session_request(&app, peer.ip(), &parts.method, &parts.headers);
+    let id = parts.extensions.get::<HttpRequestId>().cloned();
+    answer(&app, format, id, session_request, async {
+        // Nothing of a body that cannot be read anyway.
+        if !is_json(&parts.headers) {
+            return Err(BadRequest::unsupported_media_type());
+        }
+        let body = to_bytes(body, app.body_limit)
+            .await
+            .map_err(|error| unreadable(&error, app.body_limit))?;
+        read_post(&parts.headers, &body, app.max_batch)
+    })
+    .await
+}
+
+/// `GET /graphql`: queries only, and without cookies, which a foreign page could have sent.
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    RawQuery(query): RawQuery,
+    request: axum::extract::Request,
+) -> HttpResponse {
+    let headers: &HeaderMap = request.headers();
+    let format = match negotiate(headers) {
+        Ok(format) => format,
+        Err(refusal) => return refuse(Format::Json, &refusal),
+    };
+    let session_request = session_request(&app, peer.ip(), &Method::GET, headers);
+    let id = request.extensions().get::<HttpRequestId>().cloned();
+    answer(&app, format, id, session_request, async {
+        let mut request = read_get(query.as_deref().unwrap_or_default())?;
+        ensure_query_over_get(&mut request)?;
+        Ok(Operations::Single(Box::new(request)))
+    })
+    .await
+}
+
+/// Any other method.
+pub(super) async fn method_not_allowed() -> HttpResponse {
+    refuse(Format::Json, &BadRequest::method_not_allowed("GET, POST"))
+}
+
+async fn answer(
+    app: &App,
+    format: Format,
+    id: Option<HttpRequestId>,
+    mut session_request: SessionRequest,
+    read: impl Future<Output = Result<Operations, BadRequest>>,
+) -> HttpResponse {
+    let client_gone = CancellationToken::new();
+    session_request.client_gone = client_gone.clone();
+    // Dropped with this future, when the answer is there or nobody waits for it any more.
+    let _gone = client_gone.drop_guard();
+    let id = id
+        .and_then(|id| id.header_value().to_str().ok().map(str::to_owned))
+        .unwrap_or_default();
+    let executed = async {
+        let mut operations = read.await?;
+        for request in operations.requests_mut() {
+            request.data.insert(session_request.clone());
+            request.data.insert(graphql::RequestId(id.clone()));
+        }
+        Ok(execute(app, operations).await)
+    };
+    let mut response = match timeout(app.request_timeout, executed).await {
+        Ok(Ok(responses)) => respond(format, &responses),
+        Ok(Err(refusal)) => refuse(format, &refusal),
+        Err(_) => respond(
+            format,
+            &Responses::Single(Box::new(graphql::refusal(Error::unavailable()))),
+        ),
+    };
+    for cookie in set_cookies(app, &session_request) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+async fn execute(app: &App, operations: Operations) -> Responses {
+    match operations {
+        Operations::Single(request) => {
+            Responses::Single(Box::new(execute_one(app, *request).await))
+        }
+        Operations::Batch(mut requests) => {
+            let writes = requests
+                .iter_mut()
+                .any(|request| operation_type(request) == Some(OperationType::Mutation));
+            let mut responses = Vec::with_capacity(requests.len());
+            if writes {
+                // In order: what one writes, the next one reads.
+                for request in requests {
+                    responses.push(execute_one(app, request).await);
+                }
+            } else {
+                responses = join_all(
+                    requests
+                        .into_iter()
+                        .map(|request| execute_one(app, request)),
+                )
+                .await;
+            }
+            Responses::Batch(responses)
+        }
+    }
+}
+
+/// A mutation runs in a task of its own: a client that goes away in the middle cancels no write half-way.
+async fn execute_one(app: &App, mut request: Request) -> Response {
+    if operation_type(&mut request) != Some(OperationType::Mutation) {
+        return app.schema.execute(request).await;
+    }
+    let schema = app.schema.clone();
+    match tokio::spawn(async move { schema.execute(request).await }).await {
+        Ok(response) => response,
+        Err(error) => graphql::refusal(Error::internal(error)),
+    }
+}
+
+fn unreadable(error: &axum::Error, limit: usize) -> BadRequest {
+    let too_large = std::iter::successors(std::error::Error::source(error), |error| error.source())
+        .any(|cause| cause.is::<http_body_util::LengthLimitError>());
+    if too_large {
+        BadRequest::too_large(limit)
+    } else {
+        BadRequest::malformed("The body could not be read.")
+    }
+}

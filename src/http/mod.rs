@@ -1,0 +1,15 @@
+//! HTTP: the server around the schema.
+
+mod client_ip;
+mod cookies;
+mod endpoint;
+mod graphql_over_http;
+mod pages;
+mod server;
+mod session_request;
+
+pub use self::{
+    client_ip::{ForwardedHeader, TrustedProxies},
+    cookies::CookiePolicy,
+    server::{App, router, serve},
+};

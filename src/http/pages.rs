@@ -1,0 +1,61 @@
+//! Everything that is not GraphQL: keys for gateways, probes, and the playground.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::App;
+
+const PLAYGROUND: &str = include_str!("../../playground/placeholder.html");
+/// The page loads nothing, from nowhere.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// A probe has to answer before whoever asks gives up.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `/.well-known/jwks.json`: a JWK set (RFC 7517 section 5).
+pub(super) async fn jwks(State(app): State<Arc<App>>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/jwk-set+json"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+    ];
+    (headers, app.keyring.jwks().to_string()).into_response()
+}
+
+/// `/health/live`: the process answers.
+pub(super) async fn live() -> Response {
+    Json(json!({ "status": "live" })).into_response()
+}
+
+/// `/health/ready`: the database answers too.
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
+    match timeout(PROBE_TIMEOUT, app.sessions.db().ping()).await {
+        Ok(Ok(())) => Json(json!({ "status": "ready" })).into_response(),
+        _ => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(json!({ "status": "the database does not answer" })),
+        )
+            .into_response(),
+    }
+}
+
+/// `/`.
+pub(super) async fn root() -> Redirect {
+    Redirect::temporary("/playground")
+}
+
+/// `/playground`.
+pub(super) async fn playground() -> Response {
+    let headers: [(HeaderName, &str); 3] = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, Html(PLAYGROUND)).into_response()
+}

@@ -1,0 +1,200 @@
+//! The router, and serving it until it is told to stop.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue, Method, header},
+    routing,
+};
+use sea_orm::DatabaseConnection;
+use tokio::{net::TcpListener, sync::oneshot};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::CorsLayer,
+    decompression::RequestDecompressionLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    trace::{DefaultMakeSpan, TraceLayer},
+};
+use tracing::Level;
+
+use super::{CookiePolicy, ForwardedHeader, TrustedProxies, endpoint, pages};
+use crate::{
+    config::{self, Config},
+    error::{Error, Result},
+    graphql::{DocumentLimits, Schema, SchemaOptions, schema},
+    keys::Keyring,
+    services::Services,
+    session::Sessions,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How often what has been seen of sessions is written: at most a minute late.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(30);
+/// How much longer than a request may take the server waits, when it stops, for those in flight.
+const DRAIN_MARGIN: Duration = Duration::from_secs(5);
+/// How long browsers remember what CORS allows.
+const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+
+/// What the handlers share.
+pub struct App {
+    pub(super) schema: Schema,
+    pub(super) sessions: Sessions,
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) cookies: CookiePolicy,
+    pub(super) proxies: TrustedProxies,
+    pub(super) body_limit: usize,
+    pub(super) max_batch: usize,
+    pub(super) request_timeout: Duration,
+    allowed_origins: Vec<HeaderValue>,
+    playground: bool,
+}
+
+impl App {
+    /// The application of a configuration over its services.
+    #[must_use]
+    pub fn new(config: &Config, services: &Services) -> Self {
+        let origins: Vec<String> = config
+            .allowed_origins
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let header = match config.forwarded_header {
+            config::ForwardedHeader::XForwardedFor => ForwardedHeader::XForwardedFor,
+            config::ForwardedHeader::Forwarded => ForwardedHeader::Forwarded,
+        };
+        let options = SchemaOptions {
+            introspection: config.introspection,
+            subgraph_sdl: config.subgraph_sdl,
+            limits: DocumentLimits {
+                depth: config.max_depth,
+                complexity: config.max_complexity,
+                aliases: config.max_aliases,
+            },
+        };
+        Self {
+            schema: schema(services.accounts.clone(), options),
+            sessions: services.sessions.clone(),
+            keyring: Arc::clone(&services.keyring),
+            cookies: CookiePolicy::new(
+                config.cookie_secure,
+                config.own_origin().as_str(),
+                &origins,
+            ),
+            proxies: TrustedProxies::new(config.trusted_proxies.clone(), header),
+            body_limit: config.body_limit,
+            max_batch: config.max_batch,
+            request_timeout: config.request_timeout,
+            allowed_origins: origins
+                .iter()
+                .filter_map(|origin| origin.parse().ok())
+                .collect(),
+            playground: config.playground,
+        }
+    }
+}
+
+/// All routes. The peer's address has to be in each request (`into_make_service_with_connect_info`).
+#[must_use]
+pub fn router(app: App) -> Router {
+    let app = Arc::new(app);
+    let graphql = routing::get(endpoint::get)
+        .post(endpoint::post)
+        .head(endpoint::method_not_allowed);
+    let mut router = Router::new()
+        .route("/graphql", graphql.fallback(endpoint::method_not_allowed))
+        .route("/.well-known/jwks.json", routing::get(pages::jwks))
+        .route("/health/live", routing::get(pages::live))
+        .route("/health/ready", routing::get(pages::ready));
+    if app.playground {
+        router = router
+            .route("/", routing::get(pages::root))
+            .route("/playground", routing::get(pages::playground));
+    }
+    if !app.allowed_origins.is_empty() {
+        router = router.layer(cors(&app.allowed_origins));
+    }
+    router
+        .layer(RequestDecompressionLayer::new())
+        .layer(CatchPanicLayer::new())
+        .layer(TraceLayer::new_for_http().make_span_with(DefaultMakeSpan::new().level(Level::INFO)))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .with_state(app)
+}
+
+fn cors(origins: &[HeaderValue]) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origins.to_vec())
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            header::ACCEPT,
+            REQUEST_ID,
+        ])
+        .expose_headers([REQUEST_ID])
+        .allow_credentials(true)
+        .max_age(CORS_MAX_AGE)
+}
+
+/// Serves on a bound socket until `shutdown`: then accepts no more, answers what is in flight, writes what has been seen
+/// of sessions, and closes the database. Bounded: whatever happens, it ends a little after the longest request.
+///
+/// # Errors
+///
+/// `INTERNAL_SERVER_ERROR` when the socket fails, and what the database says at the end.
+pub async fn serve(
+    listener: TcpListener,
+    config: &Config,
+    services: Services,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
+    let router = router(App::new(config, &services));
+    let (stopping, stopped) = oneshot::channel();
+    let served = axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(async move {
+        shutdown.await;
+        let _ = stopping.send(());
+    });
+    let watch = {
+        let keyring = Arc::clone(&services.keyring);
+        tokio::spawn(async move { keyring.watch().await })
+    };
+    let flush = tokio::spawn(flush_regularly(services.sessions.clone()));
+    let patience = config.request_timeout + DRAIN_MARGIN;
+    let result = tokio::select! {
+        served = served => served.map_err(Error::internal),
+        () = async {
+            let _ = stopped.await;
+            tokio::time::sleep(patience).await;
+        } => {
+            tracing::warn!("some requests had not ended when the server stopped");
+            Ok(())
+        }
+    };
+    watch.abort();
+    flush.abort();
+    let flushed = services.sessions.flush_activity().await;
+    close(services.db).await;
+    result.and(flushed)
+}
+
+async fn flush_regularly(sessions: Sessions) {
+    let mut interval = tokio::time::interval(FLUSH_INTERVAL);
+    loop {
+        interval.tick().await;
+        if let Err(error) = sessions.flush_activity().await {
+            tracing::warn!(error = ?error, "what has been seen of sessions could not be written; it is kept");
+        }
+    }
+}
+
+async fn close(db: DatabaseConnection) {
+    if let Err(error) = db.close().await {
+        tracing::warn!(error = %error, "the database connection did not close");
+    }
+}

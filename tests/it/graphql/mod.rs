@@ -1,0 +1,3 @@
+//! The contract over the real router.
+
+mod current_session;
