@@ -20,6 +20,7 @@ fn with_cookies(access: Option<&SecretString>, refresh: Option<&SecretString>) -
     request.accepts_cookies = true;
     request.cookies.access = access.cloned();
     request.cookies.refresh = refresh.cloned();
+    request.cookies.present = access.or(refresh).is_some();
     request
 }
 
