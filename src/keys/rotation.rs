@@ -17,12 +17,12 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, QueryFilter, Set, sea_query::Expr,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set, sea_query::Expr,
 };
 
 use super::{
     Keyring,
-    keyring::{has_run_out, new_secret_key, new_signing_key, signs, stands_by},
+    keyring::{has_run_out, insert_if_absent, new_secret_key, new_signing_key, signs, stands_by},
     stored,
 };
 use crate::{
@@ -101,9 +101,12 @@ pub struct KeySummary {
 }
 
 impl Keyring {
-    /// All keys, oldest first.
+    /// All keys, oldest first. None with HS256.
     #[must_use]
     pub fn list(&self) -> Vec<KeySummary> {
+        if self.ensure_keyring().is_err() {
+            return Vec::new();
+        }
         self.loaded()
             .signing_rows
             .iter()
@@ -134,17 +137,18 @@ impl Keyring {
             self.activate(&standby).await?;
             return Ok(Rotation::Done { kid: standby.kid });
         }
-        signing_key::Entity::update_many()
-            .col_expr(signing_key::Column::ActivatesAt, Expr::value(due))
-            .filter(signing_key::Column::Kid.eq(&standby.kid))
-            .filter(signing_key::Column::ActivatedAt.is_null())
-            .exec(&self.db)
-            .await?;
-        self.reload().await?;
-        Ok(Rotation::Scheduled {
-            kid: standby.kid,
-            at: due,
-        })
+        let kid = standby.kid.clone();
+        if standby.activates_at != Some(due) {
+            let private = stored::open_signing_key(&self.sealing, &standby)?;
+            let mut row = signing_key::Model {
+                activates_at: Some(due),
+                ..standby
+            };
+            stored::seal_signing_key(&self.sealing, &mut row, &private)?;
+            write_if(&self.db, row, signing_key::Column::ActivatedAt).await?;
+            self.reload().await?;
+        }
+        Ok(Rotation::Scheduled { kid, at: due })
     }
 
     /// Rotates where it was asked for or the signing key is old enough, and drops keys whose last token has expired.
@@ -192,36 +196,61 @@ impl Keyring {
     pub async fn revoke(&self, kid: &str) -> Result<()> {
         self.ensure_keyring()?;
         self.reload().await?;
-        let rows = &self.loaded().signing_rows;
-        let row = rows
+        let no_such_key =
+            || Error::bad_user_input("kid", "there is no such key, or it is revoked already");
+        let loaded = self.loaded();
+        let row = loaded
+            .signing_rows
             .iter()
             .find(|row| row.kid == kid && row.revoked_at.is_none())
-            .ok_or_else(|| {
-                Error::bad_user_input("kid", "there is no such key, or it is revoked already")
-            })?;
+            .ok_or_else(no_such_key)?;
         let algorithm = SigningAlgorithm::from_name(&row.algorithm)
             .ok_or_else(|| Error::internal("a key of an unknown algorithm"))?;
-        let successor = rows
-            .iter()
-            .find(|other| other.algorithm == row.algorithm && stands_by(other));
-        let (was_signing, was_standby) = (signs(row), stands_by(row));
         let now = self.clock.now();
         let fresh = new_signing_key(&self.sealing, algorithm, now, None).await?;
+        let mut revoked = signing_key::Model {
+            revoked_at: Some(now),
+            ..row.clone()
+        };
+        // Nobody needs the private key any more.
+        stored::seal_signing_key(&self.sealing, &mut revoked, &[])?;
         let transaction = database::begin(&self.db).await?;
-        let revoked = signing_key::Entity::update_many()
-            .col_expr(signing_key::Column::RevokedAt, Expr::value(now))
-            .filter(signing_key::Column::Kid.eq(kid))
-            .filter(signing_key::Column::RevokedAt.is_null())
-            .exec(&transaction)
-            .await?;
-        if revoked.rows_affected == 1 && (was_signing || was_standby) {
-            if let Some(successor) = successor.filter(|_| was_signing) {
-                self.start_signing(&transaction, successor, now).await?;
-            }
-            fresh.insert(&transaction).await?;
+        let won = write_if(&transaction, revoked, signing_key::Column::RevokedAt).await?;
+        if won && (signs(row) || stands_by(row)) {
+            self.fill_gap(&transaction, algorithm, fresh).await?;
         }
         transaction.commit().await?;
-        self.reload().await
+        self.reload().await?;
+        if won { Ok(()) } else { Err(no_such_key()) }
+    }
+
+    /// Lets the standby key of an algorithm sign where no other does, and has a fresh one stand by where none does. What
+    /// is missing is read here, after the revocation was written: another replica may have rotated, or revoked the other
+    /// key, until then.
+    async fn fill_gap(
+        &self,
+        transaction: &DatabaseTransaction,
+        algorithm: SigningAlgorithm,
+        fresh: signing_key::ActiveModel,
+    ) -> Result<()> {
+        loop {
+            let rows = signing_key::Entity::find()
+                .filter(signing_key::Column::Algorithm.eq(algorithm.as_str()))
+                .all(transaction)
+                .await?;
+            let standby = rows.iter().find(|row| stands_by(row));
+            match standby {
+                Some(_) if rows.iter().any(signs) => return Ok(()),
+                Some(standby) => {
+                    let now = self.clock.now();
+                    if self.start_signing(transaction, standby, now).await? {
+                        return insert_if_absent(transaction, fresh).await;
+                    }
+                    // Somebody else has used it up, and put another one in its place.
+                }
+                None => return insert_if_absent(transaction, fresh).await,
+            }
+        }
     }
 
     /// Seals everything anew under the present secret, in one transaction. With `revoke_sessions` every refresh token
@@ -232,7 +261,13 @@ impl Keyring {
     /// `BAD_USER_INPUT` where neither the present secret nor an earlier one opens what is there.
     pub async fn rotate_secret(&self, revoke_sessions: bool) -> Result<()> {
         let transaction = database::begin(&self.db).await?;
-        for mut row in signing_key::Entity::find().all(&transaction).await? {
+        // Locked in the order in which a rotation writes them: else one that comes in between would be sealed as if it had not.
+        let signing_rows = signing_key::Entity::find()
+            .order_by_asc(signing_key::Column::ActivatedAt)
+            .lock_exclusive()
+            .all(&transaction)
+            .await?;
+        for mut row in signing_rows {
             let private = stored::open_signing_key(&self.sealing, &row)?;
             stored::seal_signing_key(&self.sealing, &mut row, &private)?;
             let sealed = row.sealed_private_key.clone();
@@ -243,7 +278,12 @@ impl Keyring {
             row.update(&transaction).await?;
         }
         let mut last_refresh_id = 0;
-        for mut row in secret_key::Entity::find().all(&transaction).await? {
+        let secret_rows = secret_key::Entity::find()
+            .order_by_asc(secret_key::Column::KeyId)
+            .lock_exclusive()
+            .all(&transaction)
+            .await?;
+        for mut row in secret_rows {
             if row.purpose == SecretKeyPurpose::RefreshToken {
                 last_refresh_id = last_refresh_id.max(row.key_id);
             }
@@ -407,6 +447,7 @@ async fn write_if(
             signing_key::Column::VerifiesUntil,
             Expr::value(row.verifies_until),
         )
+        .col_expr(signing_key::Column::RevokedAt, Expr::value(row.revoked_at))
         .col_expr(
             signing_key::Column::SealedPrivateKey,
             Expr::value(row.sealed_private_key),

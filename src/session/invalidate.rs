@@ -77,7 +77,12 @@ impl Sessions {
                 }
                 Some(account.id)
             }
-            Caller::Service(_) => account_id,
+            Caller::Service(_) => {
+                if let Some(named) = account_id {
+                    self.ensure_account(named).await?;
+                }
+                account_id
+            }
         };
         let which = match (what, caller) {
             (InvalidateSessions::One(selector), _) => {
@@ -98,9 +103,6 @@ impl Sessions {
                 let owner = owner.ok_or_else(|| {
                     Error::bad_user_input("accountId", "a service key has to name the account")
                 })?;
-                if matches!(caller, Caller::Service(_)) {
-                    self.ensure_account(owner).await?;
-                }
                 Condition::all().add(session::Column::AccountId.eq(owner))
             }
         };
