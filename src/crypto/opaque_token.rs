@@ -7,12 +7,13 @@
 
 use std::fmt;
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::hmac;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::SecretString;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::sha256;
 use crate::{
     error::Result,
     random::{self, Random},
@@ -159,13 +160,6 @@ impl ServiceKeyMaker {
             digest: sha256(presented.as_bytes()),
         })
     }
-}
-
-/// SHA-256 (FIPS 180-4).
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    out
 }
 
 fn text(prefix: &str, key: &hmac::Key, body: &[u8]) -> SecretString {

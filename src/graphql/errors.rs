@@ -1,6 +1,6 @@
 //! Errors on their way out: codes, and what a client may read.
 //!
-//! A resolver fails with our [`Error`](crate::error::Error), which async-graphql keeps as the source. Here, and nowhere
+//! A resolver fails with our [`Error`], which async-graphql keeps as the source. Here, and nowhere
 //! else, it becomes `errors[].extensions`. Default-deny: what is not ours is `INTERNAL_SERVER_ERROR` with a fixed text,
 //! and its cause goes to the log alone. Texts of the library itself are replaced where they could repeat a value.
 

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use async_graphql::dataloader::{DataLoader, Loader};
 use uuid::Uuid;
 
+use super::batching;
 use crate::{
     account::Accounts,
     entity::{
@@ -28,7 +29,7 @@ pub(crate) struct Batches {
 
 /// The loader of a schema. It keeps nothing: what has ended is seen by the next request.
 pub(super) fn loader(accounts: Accounts) -> DataLoader<Batches> {
-    DataLoader::new(Batches { accounts }, tokio::spawn).max_batch_size(MAX_BATCH)
+    batching::loader(Batches { accounts }).max_batch_size(MAX_BATCH)
 }
 
 /// An account by id.

@@ -3,6 +3,7 @@
 //! A server of your own merges [`SessionQuery`] and [`SessionMutation`] into its roots and passes its schema builder
 //! through [`extend`]; see `examples/embed.rs`.
 
+mod batching;
 mod current;
 pub(crate) mod document;
 mod error_extension;
@@ -14,6 +15,7 @@ mod query;
 mod schema;
 mod sdl;
 mod session_extension;
+mod subgraph;
 pub mod types;
 
 pub use self::{
@@ -24,4 +26,5 @@ pub use self::{
     query::{SessionEntities, SessionQuery},
     schema::{Mutation, Query, Schema, SchemaOptions, extend, schema, sdl},
     session_extension::SessionExtension,
+    subgraph::Subgraph,
 };

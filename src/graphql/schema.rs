@@ -4,7 +4,7 @@ use async_graphql::{EmptySubscription, MergedObject, ObjectType, SchemaBuilder, 
 
 use super::{
     DocumentLimits, ErrorExtension, SessionEntities, SessionExtension, SessionMutation,
-    SessionQuery, loader,
+    SessionQuery, Subgraph, loader,
     sdl::{ServiceSdl, federated},
 };
 use crate::account::Accounts;
@@ -18,7 +18,7 @@ pub struct Query(SessionQuery, SessionEntities);
 pub struct Mutation(SessionMutation);
 
 /// The server's schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Subgraph<Query>, Mutation, EmptySubscription>;
 
 /// What the server's schema allows.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ where
 /// The server's schema over its accounts.
 #[must_use]
 pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
-    let roots = Schema::build(Query::default(), Mutation::default(), EmptySubscription);
+    let roots = Schema::build(Subgraph::default(), Mutation::default(), EmptySubscription);
     let service_sdl = ServiceSdl(options.subgraph_sdl.then(|| sdl().into()));
     let mut builder = extend(roots, accounts)
         .extension(options.limits)
@@ -69,5 +69,5 @@ pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
 /// The schema's text.
 #[must_use]
 pub fn sdl() -> String {
-    federated(&Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish())
+    federated(&Schema::build(Subgraph::default(), Mutation::default(), EmptySubscription).finish())
 }

@@ -3,13 +3,16 @@
 use std::{any::TypeId, sync::Arc};
 
 use async_graphql::{
-    Request, ServerResult,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
+    Request, Response, ServerResult,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextPrepareRequest},
     parser::types::OperationType,
 };
 use async_trait::async_trait;
 
-use super::{current::Current, document::selected_operation, errors::request_error};
+use super::{
+    batching, current::Current, document::selected_operation, errors::request_error,
+    subgraph::Representations,
+};
 use crate::{
     request::{Operation, SessionRequest},
     session::Sessions,
@@ -59,7 +62,17 @@ impl Extension for SessionExtension {
             .map_err(request_error)?;
         request.data.insert(session_request);
         request.data.insert(Current::default());
+        request.data.insert(Representations::default());
         Ok(request)
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        batching::execution(next.run(ctx, operation_name)).await
     }
 }
 

@@ -28,7 +28,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     (
         "http",
         &[
-            "config", "graphql", "keys", "request", "services", "session",
+            "crypto", "config", "graphql", "keys", "request", "services", "session",
         ],
     ),
     ("keys", &["crypto", "database", "entity", "request"]),

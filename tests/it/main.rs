@@ -14,4 +14,5 @@ mod readme;
 mod support;
 
 mod engine;
+mod federation;
 mod graphql;
