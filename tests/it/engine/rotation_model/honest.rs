@@ -8,14 +8,12 @@ use proptest::{
 use super::{
     action::{
         Action, Agent, Answer, Held, Kind, NeedsSession, Party, Replica, Scenario, Setting, Wait,
-        replicas, settings,
     },
     model::Outcome,
     service::Service,
+    strategy::{NEWEST, replicas, settings},
     world::World,
 };
-
-pub(super) const NEWEST: Held = Held(Party::Owner, 0);
 
 pub(super) fn honest_scenarios() -> BoxedStrategy<Scenario> {
     (settings(), prop::collection::vec(turn(), 1..12))
