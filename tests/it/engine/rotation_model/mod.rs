@@ -56,7 +56,7 @@ const ANSWERS: [&str; 16] = [
 
 on_each_database! {
     async fn every_answer_and_every_row_are_as_the_design_says(database: TestDatabase) {
-        let answers = check(&database, 400, scenarios(), as_the_model_says).await;
+        let answers = check(&database, 300, scenarios(), as_the_model_says).await;
         for answer in ANSWERS {
             assert!(answers.contains_key(answer), "never {answer}: {answers:#?}");
         }
