@@ -1,5 +1,7 @@
 //! The signing keys: published, then signing, then retired, then gone.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sessiongraph::{
     clock::{Clock, ManualClock},
@@ -75,7 +77,7 @@ on_each_database! {
         let (old, next) = (signing(&engine), standby(&engine));
         engine.advance(60);
         let scheduled = engine.keyring.rotate(false).await.unwrap();
-        let at = engine.clock.now() + chrono::TimeDelta::seconds(PUBLISH_AHEAD as i64 - 60);
+        let at = engine.clock.now() + Duration::from_secs(PUBLISH_AHEAD - 60);
         assert_eq!(scheduled, Rotation::Scheduled { kid: next.clone(), at });
         // Asking twice changes nothing.
         let keys = engine.keyring.list();

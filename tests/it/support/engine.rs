@@ -217,8 +217,8 @@ pub(crate) fn keyring_options(secret: &str, policy: &Policy) -> KeyringOptions {
         secret_previous: Vec::new(),
         algorithm: SigningAlgorithm::Es256,
         hs256_secret: None,
-        rotation: Some(Duration::from_secs(30 * 24 * 60 * 60)),
-        publish_ahead: Duration::from_secs(20 * 60),
+        rotation: Some(Duration::from_hours(30 * 24)),
+        publish_ahead: Duration::from_mins(20),
         token_lifetime: policy.access_token_ttl + policy.clock_skew,
     }
 }
