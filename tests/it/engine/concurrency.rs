@@ -287,11 +287,11 @@ mod on_postgres {
             .await
             .unwrap();
         let transaction = engine.db.begin().await.unwrap();
-        let hold = format!(
+        let lock = format!(
             "UPDATE sessions SET ip = '198.51.100.1' WHERE id = '{}'",
             held.session.id
         );
-        transaction.execute_unprepared(&hold).await.unwrap();
+        transaction.execute_unprepared(&lock).await.unwrap();
         let flushing = engine.clone();
         let flush = tokio::spawn(async move { flushing.sessions.flush_activity().await });
         while engine.row(free.session.id).await.seen_generation < 0 {

@@ -13,7 +13,7 @@ use sessiongraph::{
 
 use crate::support::{
     database::{TestDatabase, scalar},
-    engine::{Engine, SECRET, keyring_options, kid_of, told},
+    engine::{Engine, SECRET, keyring_options, kid_of, text, told},
     on_each_database,
 };
 
@@ -300,7 +300,7 @@ on_each_database! {
         for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256] {
             let engine = with_algorithm(&database, &clock, algorithm).await;
             let login = engine.sign_in("ada").await;
-            let header = jsonwebtoken::decode_header(crate::support::engine::text(&login.tokens.access_token)).unwrap();
+            let header = jsonwebtoken::decode_header(text(&login.tokens.access_token)).unwrap();
             assert_eq!(format!("{:?}", header.alg).to_uppercase(), algorithm.as_str().to_uppercase());
             assert!(published(&engine).contains(&header.kid.unwrap()));
             earlier.push(login);
