@@ -190,7 +190,7 @@ impl Keyring {
             .await;
             match &result {
                 Err(error) if !failing => {
-                    tracing::error!(error = ?error, "the signing keys could not be read")
+                    tracing::error!(error = ?error, "the signing keys could not be read");
                 }
                 Ok(()) if failing => tracing::info!("the signing keys are read again"),
                 _ => {}

@@ -195,7 +195,10 @@ impl Sessions {
             .map_err(super::tokens::Refused::handed_over)?
         {
             Presented::Access(claims) => Ok(claims.sid),
-            Presented::Refresh(token) => Ok(token.session_id),
+            Presented::Refresh(token) => {
+                self.note_shown(token);
+                Ok(token.session_id)
+            }
             Presented::Service(_) => Err(ErrorKind::InvalidToken.into()),
         }
     }
@@ -219,9 +222,9 @@ impl Sessions {
         let session = session::Entity::find_by_id(session_id)
             .one(&self.0.db)
             .await?;
-        let owned =
+        let is_theirs =
             session.is_some_and(|session| owner.is_none_or(|owner| owner == session.account_id));
-        if owned {
+        if is_theirs {
             Ok(())
         } else {
             Err(ErrorKind::SessionNotFound.into())

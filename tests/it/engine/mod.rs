@@ -14,6 +14,7 @@ mod refresh;
 mod refresh_refused;
 mod renewal;
 mod reuse;
+mod rotation_model;
 mod secrets;
 mod service_keys;
 mod session_limit;

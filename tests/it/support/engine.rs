@@ -217,7 +217,7 @@ pub(crate) fn keyring_options(secret: &str, policy: &Policy) -> KeyringOptions {
         secret_previous: Vec::new(),
         algorithm: SigningAlgorithm::Es256,
         hs256_secret: None,
-        rotation: Some(Duration::from_hours(30 * 24)),
+        rotation: Some(Duration::from_hours(720)),
         publish_ahead: Duration::from_mins(20),
         token_lifetime: policy.access_token_ttl + policy.clock_skew,
     }
