@@ -1,4 +1,4 @@
-//! Rotation: of the signing key, and of the master secret.
+//! Rotation of the signing key.
 //!
 //! A signing key is published, then it signs, then it retires, then the last token that it signed has expired:
 //!
@@ -16,22 +16,19 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    sea_query::Expr,
 };
 
 use super::{
     Keyring,
-    keyring::{has_run_out, insert_if_absent, new_secret_key, new_signing_key, signs, stands_by},
+    keyring::{has_run_out, new_signing_key, signs, stands_by},
     stored,
 };
 use crate::{
     crypto::access_token::SigningAlgorithm,
     database,
-    entity::{
-        secret_key::{self, SecretKeyPurpose},
-        signing_key,
-    },
+    entity::signing_key,
     error::{Error, Result},
 };
 
@@ -55,73 +52,7 @@ pub enum Rotation {
     },
 }
 
-/// What a key is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyState {
-    /// Published, and ready to sign.
-    Standby,
-    /// It signs.
-    Signing,
-    /// It signs no more; its tokens are still good.
-    Retired,
-    /// Taken out after a leak.
-    Revoked,
-}
-
-impl KeyState {
-    /// One word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Standby => "standby",
-            Self::Signing => "signing",
-            Self::Retired => "retired",
-            Self::Revoked => "revoked",
-        }
-    }
-}
-
-/// A key as an operator sees it.
-#[derive(Debug, Clone)]
-pub struct KeySummary {
-    /// Its id.
-    pub kid: String,
-    /// Its algorithm.
-    pub algorithm: String,
-    /// What it is doing.
-    pub state: KeyState,
-    /// Since when it is published.
-    pub published_at: DateTime<Utc>,
-    /// When a rotation that was asked for makes it sign.
-    pub activates_at: Option<DateTime<Utc>>,
-    /// Since when it signs.
-    pub activated_at: Option<DateTime<Utc>>,
-    /// Until when its tokens are good.
-    pub verifies_until: Option<DateTime<Utc>>,
-}
-
 impl Keyring {
-    /// All keys, oldest first. None with HS256.
-    #[must_use]
-    pub fn list(&self) -> Vec<KeySummary> {
-        if self.ensure_keyring().is_err() {
-            return Vec::new();
-        }
-        self.loaded()
-            .signing_rows
-            .iter()
-            .map(|row| KeySummary {
-                kid: row.kid.clone(),
-                algorithm: row.algorithm.clone(),
-                state: state(row),
-                published_at: row.published_at,
-                activates_at: row.activates_at,
-                activated_at: row.activated_at,
-                verifies_until: row.verifies_until,
-            })
-            .collect()
-    }
-
     /// Lets the standby key sign as soon as it has been published for long enough, or `at_once`. Asking again while it
     /// waits changes nothing.
     ///
@@ -188,137 +119,6 @@ impl Keyring {
         Ok(())
     }
 
-    /// Takes a leaked key out. Was it the one that signs, the standby key does from now on.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_USER_INPUT` where there is no such key, it is revoked already, or there is no keyring (HS256).
-    pub async fn revoke(&self, kid: &str) -> Result<()> {
-        self.ensure_keyring()?;
-        self.reload().await?;
-        let no_such_key =
-            || Error::bad_user_input("kid", "there is no such key, or it is revoked already");
-        let loaded = self.loaded();
-        let row = loaded
-            .signing_rows
-            .iter()
-            .find(|row| row.kid == kid && row.revoked_at.is_none())
-            .ok_or_else(no_such_key)?;
-        let algorithm = SigningAlgorithm::from_name(&row.algorithm)
-            .ok_or_else(|| Error::internal("a key of an unknown algorithm"))?;
-        let now = self.clock.now();
-        let fresh = new_signing_key(&self.sealing, algorithm, now, None).await?;
-        let mut revoked = signing_key::Model {
-            revoked_at: Some(now),
-            ..row.clone()
-        };
-        // Nobody needs the private key any more.
-        stored::seal_signing_key(&self.sealing, &mut revoked, &[])?;
-        let transaction = database::begin(&self.db).await?;
-        let won = write_if(&transaction, revoked, signing_key::Column::RevokedAt).await?;
-        if won && (signs(row) || stands_by(row)) {
-            self.fill_gap(&transaction, algorithm, fresh).await?;
-        }
-        transaction.commit().await?;
-        self.reload().await?;
-        if won { Ok(()) } else { Err(no_such_key()) }
-    }
-
-    /// Lets the standby key of an algorithm sign where no other does, and has a fresh one stand by where none does. What
-    /// is missing is read here, after the revocation was written: another replica may have rotated, or revoked the other
-    /// key, until then.
-    async fn fill_gap(
-        &self,
-        transaction: &DatabaseTransaction,
-        algorithm: SigningAlgorithm,
-        fresh: signing_key::ActiveModel,
-    ) -> Result<()> {
-        loop {
-            let rows = signing_key::Entity::find()
-                .filter(signing_key::Column::Algorithm.eq(algorithm.as_str()))
-                .all(transaction)
-                .await?;
-            let standby = rows.iter().find(|row| stands_by(row));
-            match standby {
-                Some(_) if rows.iter().any(signs) => return Ok(()),
-                Some(standby) => {
-                    let now = self.clock.now();
-                    if self.start_signing(transaction, standby, now).await? {
-                        return insert_if_absent(transaction, fresh).await;
-                    }
-                    // Somebody else has used it up, and put another one in its place.
-                }
-                None => return insert_if_absent(transaction, fresh).await,
-            }
-        }
-    }
-
-    /// Seals everything anew under the present secret, in one transaction. With `revoke_sessions` every refresh token
-    /// becomes void as well.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_USER_INPUT` where neither the present secret nor an earlier one opens what is there.
-    pub async fn rotate_secret(&self, revoke_sessions: bool) -> Result<()> {
-        let transaction = database::begin(&self.db).await?;
-        // Locked in the order in which a rotation writes them: else one that comes in between would be sealed as if it had not.
-        let signing_rows = signing_key::Entity::find()
-            .order_by_asc(signing_key::Column::ActivatedAt)
-            .lock_exclusive()
-            .all(&transaction)
-            .await?;
-        for mut row in signing_rows {
-            let private = stored::open_signing_key(&self.sealing, &row)?;
-            stored::seal_signing_key(&self.sealing, &mut row, &private)?;
-            let sealed = row.sealed_private_key.clone();
-            let row = signing_key::ActiveModel {
-                sealed_private_key: Set(sealed),
-                ..row.into_active_model()
-            };
-            row.update(&transaction).await?;
-        }
-        let mut last_refresh_id = 0;
-        let secret_rows = secret_key::Entity::find()
-            .order_by_asc(secret_key::Column::KeyId)
-            .lock_exclusive()
-            .all(&transaction)
-            .await?;
-        for mut row in secret_rows {
-            if row.purpose == SecretKeyPurpose::RefreshToken {
-                last_refresh_id = last_refresh_id.max(row.key_id);
-            }
-            let key = stored::open_secret_key(&self.sealing, &row)?;
-            stored::seal_secret_key(&self.sealing, &mut row, &key)?;
-            let sealed = row.sealed_key.clone();
-            let row = secret_key::ActiveModel {
-                sealed_key: Set(sealed),
-                ..row.into_active_model()
-            };
-            row.update(&transaction).await?;
-        }
-        if revoke_sessions {
-            secret_key::Entity::delete_many()
-                .filter(secret_key::Column::Purpose.eq(SecretKeyPurpose::RefreshToken))
-                .exec(&transaction)
-                .await?;
-            // The id is one byte of the token; after 255 it begins again, with another key.
-            let id = u8::try_from(last_refresh_id)
-                .unwrap_or_default()
-                .wrapping_add(1);
-            let now = self.clock.now();
-            let fresh = new_secret_key(
-                &self.sealing,
-                self.random.as_ref(),
-                SecretKeyPurpose::RefreshToken,
-                id,
-                now,
-            )?;
-            fresh.insert(&transaction).await?;
-        }
-        transaction.commit().await?;
-        self.reload().await
-    }
-
     /// The old key retires, the standby key signs, a new one stands by: all or nothing.
     async fn activate(&self, standby: &signing_key::Model) -> Result<()> {
         let now = self.clock.now();
@@ -343,7 +143,7 @@ impl Keyring {
         self.reload().await
     }
 
-    async fn start_signing(
+    pub(super) async fn start_signing(
         &self,
         transaction: &DatabaseTransaction,
         standby: &signing_key::Model,
@@ -416,7 +216,7 @@ impl Keyring {
             .ok_or_else(|| Error::internal("no key stands by"))
     }
 
-    fn ensure_keyring(&self) -> Result<()> {
+    pub(super) fn ensure_keyring(&self) -> Result<()> {
         if self.options.algorithm == SigningAlgorithm::Hs256 {
             return Err(Error::bad_user_input(
                 "signing_algorithm",
@@ -428,7 +228,7 @@ impl Keyring {
 }
 
 /// Writes dates and seal of a row whose date in `unset` is still absent; whether there was one.
-async fn write_if(
+pub(super) async fn write_if(
     connection: &impl ConnectionTrait,
     row: signing_key::Model,
     unset: signing_key::Column,
@@ -458,16 +258,4 @@ async fn write_if(
         .exec(connection)
         .await?;
     Ok(written.rows_affected == 1)
-}
-
-fn state(row: &signing_key::Model) -> KeyState {
-    if row.revoked_at.is_some() {
-        KeyState::Revoked
-    } else if row.retired_at.is_some() {
-        KeyState::Retired
-    } else if row.activated_at.is_some() {
-        KeyState::Signing
-    } else {
-        KeyState::Standby
-    }
 }
