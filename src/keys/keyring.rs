@@ -65,6 +65,8 @@ pub struct Keyring {
     pub(super) random: Arc<dyn Random>,
     pub(super) sealing: SealingKeys,
     pub(super) options: KeyringOptions,
+    /// Keys that were there before are known to whoever configured this keyring.
+    pub(super) opened_at: DateTime<Utc>,
     loaded: RwLock<Arc<Loaded>>,
     /// When a token of an unknown key last made us read the database. Held while reading, so that one reads for all.
     reloaded_at: Mutex<Option<DateTime<Utc>>>,
@@ -141,6 +143,7 @@ impl Keyring {
             random,
             sealing,
             options,
+            opened_at: now,
             loaded: RwLock::new(Arc::new(loaded)),
             reloaded_at: Mutex::default(),
         })

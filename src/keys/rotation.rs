@@ -12,7 +12,7 @@
 //! Every step is one transaction of conditional writes: of several replicas that rotate at once, one succeeds and the
 //! others find it done.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -106,8 +106,8 @@ impl Keyring {
             if asked_for || old {
                 self.activate(&standby).await?;
             }
-            self.retire_other_algorithms(signing, now).await?;
         }
+        self.retire_other_algorithms(now).await?;
         if loaded.signing_rows.iter().any(|row| has_run_out(row, now)) {
             signing_key::Entity::delete_many()
                 .filter(signing_key::Column::VerifiesUntil.lte(now))
@@ -177,25 +177,21 @@ impl Keyring {
     }
 
     /// Keys of an algorithm that was configured before sign on other replicas until those are restarted too; they retire
-    /// once the new algorithm's key has signed for as long as a standby key is published ahead.
-    async fn retire_other_algorithms(
-        &self,
-        ours: Option<&signing_key::Model>,
-        now: DateTime<Utc>,
-    ) -> Result<()> {
-        let settled = ours
-            .and_then(|row| row.activated_at)
-            .is_some_and(|at| at + self.options.publish_ahead <= now);
-        let loaded: Arc<_> = self.loaded();
-        for row in loaded
-            .signing_rows
-            .iter()
-            .filter(|row| settled && !self.is_ours(row))
-        {
+    /// once this one has run for as long as a standby key is published ahead. Keys that have come since it was started are
+    /// of an algorithm that is configured by now: this replica is the one to be restarted.
+    async fn retire_other_algorithms(&self, now: DateTime<Utc>) -> Result<()> {
+        if self.opened_at + self.options.publish_ahead > now {
+            return Ok(());
+        }
+        let loaded = self.loaded();
+        let earlier =
+            |row: &&signing_key::Model| !self.is_ours(row) && row.published_at < self.opened_at;
+        for row in loaded.signing_rows.iter().filter(earlier) {
             if signs(row) {
                 self.retire(&self.db, row, now).await?;
             } else if stands_by(row) {
                 signing_key::Entity::delete_by_id(&row.kid)
+                    .filter(signing_key::Column::ActivatedAt.is_null())
                     .exec(&self.db)
                     .await?;
             }

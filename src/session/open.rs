@@ -9,7 +9,10 @@ use sea_orm::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{LoginResult, Sessions, find::is_live};
+use super::{
+    LoginResult, Sessions,
+    find::{by_id, is_live},
+};
 use crate::{
     crypto::opaque_token::RefreshToken,
     database,
@@ -136,7 +139,8 @@ impl Sessions {
         Ok(Opened { session, evicted })
     }
 
-    /// Runs the hooks for what a transaction has committed, and issues the session's tokens.
+    /// Runs the hooks for what a transaction has committed, and issues the session's tokens. Where that fails the session
+    /// is ended: nobody would have its tokens.
     pub(crate) async fn announce_opened(
         &self,
         request: &SessionRequest,
@@ -145,7 +149,14 @@ impl Sessions {
     ) -> Result<LoginResult> {
         self.run_on_session_invalidated(&opened.evicted).await;
         self.run_on_session_created(&opened.session).await;
-        self.issue(request, account, opened.session, None).await
+        let this = by_id(opened.session.id);
+        match self.issue(request, account, opened.session, None).await {
+            Err(error) => {
+                self.end(this, InvalidationReason::Logout).await?;
+                Err(error)
+            }
+            issued => issued,
+        }
     }
 
     /// Evicts the least recently refreshed sessions of an account, so that one more keeps its limit.

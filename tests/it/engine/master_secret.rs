@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
 use secrecy::SecretString;
 use sessiongraph::{
@@ -170,8 +171,8 @@ on_each_database! {
         let leaked = engine.keyring.key_set().signing.kid.clone();
         engine.keyring.revoke(&leaked).await.unwrap();
         engine.keyring.rotate(false).await.unwrap();
-        let later = engine.clock.now() + chrono::TimeDelta::days(1);
-        let moved = |date: Option<chrono::DateTime<chrono::Utc>>| Set(date.map_or(Some(later), |_| None));
+        let later = engine.clock.now() + TimeDelta::days(1);
+        let moved = |date: Option<DateTime<Utc>>| Set(date.map_or(Some(later), |_| None));
         // A retired one, a revoked one, the one that signs, and one that is scheduled.
         let rows = signing_key::Entity::find().all(&engine.db).await.unwrap();
         assert_eq!(rows.len(), 4);
@@ -201,7 +202,7 @@ on_each_database! {
         // What is in the way of a second key that signs, an index would refuse first.
         let edits = [
             ("retired", retired, signing_key::ActiveModel {
-                verifies_until: Set(Some(engine.clock.now() + chrono::TimeDelta::days(365))),
+                verifies_until: Set(Some(engine.clock.now() + TimeDelta::days(365))),
                 ..retired.clone().into_active_model()
             }),
             ("revoked", revoked, signing_key::ActiveModel {
