@@ -54,7 +54,7 @@ impl TestApp {
         change: impl FnOnce(&mut Policy),
     ) -> Self {
         let engine = Engine::with(database, ManualClock::default(), |policy| {
-            policy.issuer = ORIGIN.to_owned();
+            ORIGIN.clone_into(&mut policy.issuer);
             change(policy);
         })
         .await;
