@@ -16,12 +16,10 @@ use tracing_subscriber::EnvFilter;
 use super::CommandResult;
 
 /// Keys that are read and checked, and that nothing heeds in this version.
-const WITHOUT_EFFECT: [&str; 6] = [
+const WITHOUT_EFFECT: [&str; 4] = [
     "sign_in_failures",
     "sign_up_limit",
     "refresh_limit",
-    "retention",
-    "prune_interval",
     "metrics",
 ];
 

@@ -18,7 +18,7 @@ use tower_http::{
 };
 use tracing::Span;
 
-use super::{CookiePolicy, ForwardedHeader, TrustedProxies, endpoint, pages};
+use super::{CookiePolicy, ForwardedHeader, TrustedProxies, background, endpoint, pages};
 use crate::{
     config::{self, Config},
     error::{Error, Result},
@@ -29,8 +29,6 @@ use crate::{
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// How often what has been seen of sessions is written: at most a minute late.
-const FLUSH_INTERVAL: Duration = Duration::from_secs(30);
 /// How much longer than a request may take the server waits, when it stops, for those in flight.
 const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 /// How long browsers remember what CORS allows.
@@ -168,11 +166,7 @@ pub async fn serve(
         shutdown.await;
         let _ = stopping.send(());
     });
-    let watch = {
-        let keyring = Arc::clone(&services.keyring);
-        tokio::spawn(async move { keyring.watch().await })
-    };
-    let flush = tokio::spawn(flush_regularly(services.sessions.clone()));
+    let background = background::begin(config, &services)?;
     let patience = config.request_timeout + DRAIN_MARGIN;
     let result = tokio::select! {
         served = served => served.map_err(Error::internal),
@@ -184,21 +178,10 @@ pub async fn serve(
             Ok(())
         }
     };
-    watch.abort();
-    flush.abort();
+    drop(background);
     let flushed = services.sessions.flush_activity().await;
     close(services.db).await;
     result.and(flushed)
-}
-
-async fn flush_regularly(sessions: Sessions) {
-    let mut interval = tokio::time::interval(FLUSH_INTERVAL);
-    loop {
-        interval.tick().await;
-        if let Err(error) = sessions.flush_activity().await {
-            tracing::warn!(error = ?error, "what has been seen of sessions could not be written; it is kept");
-        }
-    }
 }
 
 async fn close(db: DatabaseConnection) {

@@ -41,6 +41,7 @@ mod invalidate;
 mod list;
 mod open;
 mod policy;
+mod prune;
 mod refresh;
 mod service_keys;
 mod state;
