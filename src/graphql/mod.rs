@@ -15,6 +15,7 @@ mod schema;
 mod sdl;
 mod session_extension;
 pub mod types;
+mod variables;
 
 pub use self::{
     error_extension::ErrorExtension,

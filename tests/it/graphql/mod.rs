@@ -4,3 +4,4 @@ mod actions;
 mod current_session;
 mod error_codes;
 mod errors;
+mod input;
