@@ -29,7 +29,7 @@ run: ## Start the server on http://127.0.0.1:4000/graphql, with SQLite in ./data
 test: test-rust test-schema ## Run all tests (installs what they need)
 
 .PHONY: test-rust
-test-rust: postgres ## Run the Rust tests, on SQLite and PostgreSQL, with examples and doc tests
+test-rust: test-tools ## Run the Rust tests, on SQLite and PostgreSQL, with examples and doc tests
 	$(CARGO) test $(CARGO_FLAGS) --workspace
 
 .PHONY: test-schema
@@ -67,9 +67,9 @@ schema: ## Write schema.graphql anew
 format: ## Format the code
 	$(CARGO) fmt --all
 
-.PHONY: postgres
-postgres: ## Install PostgreSQL's programs for the tests, unless they are there
-	@scripts/install-postgres
+.PHONY: test-tools
+test-tools: ## Install PostgreSQL's programs, curl and jq for the tests, unless they are there
+	@scripts/install-test-tools
 
 $(schema_tools)/node_modules/.package-lock.json: $(schema_tools)/package.json $(schema_tools)/package-lock.json
 	@command -v npm >/dev/null || { echo 'These tests need Node.js 20 or newer, with npm' >&2; exit 1; }

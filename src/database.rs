@@ -8,6 +8,7 @@ use sea_orm::{
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 use secrecy::{ExposeSecret, SecretString};
+use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 use crate::error::Result;
 
@@ -66,7 +67,9 @@ pub async fn connect(options: &DatabaseOptions) -> Result<DatabaseConnection> {
                 .busy_timeout(BUSY_TIMEOUT)
                 .foreign_keys(true)
         });
-    Ok(Database::connect(connect).await?)
+    // SeaORM puts the options, with the password in the URL, into a span at level TRACE.
+    let connecting = Database::connect(connect).with_subscriber(NoSubscriber::default());
+    Ok(connecting.await?)
 }
 
 /// Begins a transaction that writes. On SQLite it takes the write lock at once: a transaction that reads first and then

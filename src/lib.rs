@@ -1,4 +1,69 @@
-//! sessiongraph
+//! Sessions and authentication for GraphQL: sign people up and in, keep their sessions, rotate their tokens, end them.
+//!
+//! One binary, `sessiongraph`, that is an Apollo Federation v2 subgraph over SQLite or PostgreSQL; and this crate, whose
+//! parts drop into any async-graphql server (see `examples/embed.rs`). The engine works without GraphQL and without HTTP:
+//!
+//! ```
+//! use sessiongraph::{
+//!     account::{Accounts, SignUp},
+//!     crypto::password::{Password, PasswordPolicy},
+//!     database::{DatabaseOptions, connect},
+//!     keys::FixedSecret,
+//!     request::SessionRequest,
+//!     services::migrate,
+//!     session::{RefreshOutcome, RefreshTokensInput, Sessions, TokenTransport},
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> sessiongraph::error::Result<()> {
+//! let db = connect(&DatabaseOptions::new("sqlite::memory:".to_owned())).await?;
+//! migrate(&db).await?;
+//! let keys = FixedSecret::new(&"a secret of thirty-two bytes or more".into())?;
+//! let sessions = Sessions::builder(db).keys(keys).build()?;
+//! let accounts = Accounts::new(sessions.clone(), PasswordPolicy::default())?;
+//!
+//! let mut request = SessionRequest::new();
+//! request.ip = Some([192, 0, 2, 1].into());
+//! request.user_agent = Some("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0".to_owned());
+//! let login = accounts
+//!     .sign_up(
+//!         &request,
+//!         SignUp {
+//!             username: Some("ada".to_owned()),
+//!             email: None,
+//!             password: Password::new("correct horse battery staple"),
+//!             transport: TokenTransport::Body,
+//!         },
+//!     )
+//!     .await?;
+//!
+//! let input = RefreshTokensInput { refresh_token: Some(login.tokens.refresh_token) };
+//! let refreshed = sessions.refresh_tokens(&request, input).await?;
+//! assert_eq!(refreshed.outcome, Some(RefreshOutcome::Rotated));
+//! assert_eq!(refreshed.session.id, login.session.id);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! Imports point downwards only; a test keeps it so.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `main`, `cli` (of the binary) | the commands |
+//! | [`http`] | the server: `/graphql`, cookies, proxies, public keys, probes |
+//! | [`services`] | from a configuration to what it configures |
+//! | [`config`] | what can be configured, and from where |
+//! | [`graphql`] | the contract's types, queries and mutations; errors and limits on the way |
+//! | [`account`] | accounts and passwords; opens sessions, never the reverse |
+//! | [`session`] | the engine: opening, refreshing, ending, authenticating; hooks |
+//! | [`keys`] | the keyring in the database, or keys of your own |
+//! | [`crypto`] | tokens, passwords and seals as values; the only user of cryptographic libraries |
+//! | [`entity`], [`database`] | rows, and the way to them |
+//! | [`request`], [`scope`], [`page`], [`network`] | values that all of them speak of |
+//! | [`error`], [`clock`], [`random`] | failures with their codes; time and chance as parameters |
+
 pub mod account;
 pub mod clock;
 pub mod config;

@@ -124,7 +124,7 @@ pub struct SessionRequest {
     /// What the request runs.
     pub operation: Operation,
     /// What the application's own handlers want to find again, for instance the tenant.
-    pub extensions: axum::http::Extensions,
+    pub extensions: ::http::Extensions,
     /// Who it is from; set by `Sessions::handle_request`.
     pub authentication: Authentication,
     /// Cancelled when the client has gone away.

@@ -150,19 +150,29 @@ impl Accounts {
 }
 
 fn check_metadata(metadata: &Value) -> Result<()> {
-    let text = metadata.to_string();
-    if text.len() > MAX_METADATA_LENGTH {
+    if metadata.to_string().len() > MAX_METADATA_LENGTH {
         return Err(Error::bad_user_input(
             "metadata",
             "has 4 KiB of JSON at most",
         ));
     }
     // PostgreSQL's jsonb cannot hold it, and SQLite shall not differ.
-    if text.contains("\\u0000") {
+    if has_null_character(metadata) {
         return Err(Error::bad_user_input(
             "metadata",
             "must not contain the character U+0000",
         ));
     }
     Ok(())
+}
+
+fn has_null_character(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_null_character),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| name.contains('\0') || has_null_character(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }

@@ -22,20 +22,15 @@ type CommandResult = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Session and authentication API for GraphQL.
 #[derive(Parser)]
-#[command(
-    name = "sessiongraph",
-    version,
-    subcommand_required = true,
-    arg_required_else_help = true
-)]
+#[command(name = "sessiongraph", version)]
 struct Cli {
     #[command(subcommand)]
-    command: Task,
+    command: Option<Task>,
 }
 
 #[derive(Subcommand)]
 enum Task {
-    /// Start the server
+    /// Start the server; so does no command at all
     Serve,
     /// Bring the database to the present shape
     Migrate,
@@ -82,12 +77,13 @@ fn command() -> Command {
 
 async fn dispatch(matches: &ArgMatches) -> CommandResult {
     let cli = Cli::from_arg_matches(matches)?;
+    let task = cli.command.unwrap_or(Task::Serve);
     // The schema is the same whatever is configured.
-    if matches!(cli.command, Task::Schema) {
+    if matches!(task, Task::Schema) {
         return print(&graphql::sdl());
     }
     let config = Config::from_process(matches)?;
-    match cli.command {
+    match task {
         Task::Schema => Ok(()),
         Task::Config => print(&config.describe()),
         Task::Serve => serve::serve(config).await,

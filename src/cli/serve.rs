@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use sessiongraph::{
-    config::{Config, LogFormat},
+    config::{Config, Layer, LogFormat},
     http,
     services::{self, Services},
 };
@@ -15,8 +15,23 @@ use tracing_subscriber::EnvFilter;
 
 use super::CommandResult;
 
+/// Keys that are read and checked, and that nothing heeds in this version.
+const WITHOUT_EFFECT: [&str; 6] = [
+    "sign_in_failures",
+    "sign_up_limit",
+    "refresh_limit",
+    "retention",
+    "prune_interval",
+    "metrics",
+];
+
 pub(super) async fn serve(config: Config) -> CommandResult {
     log(&config)?;
+    for key in WITHOUT_EFFECT {
+        if !matches!(config.layer_of(key), Layer::Default) {
+            tracing::warn!(key, "is set, and has no effect in this version");
+        }
+    }
     let db = services::connect(&config).await?;
     if config.migrate_on_start {
         services::migrate(&db).await?;

@@ -56,7 +56,7 @@ pub(super) async fn own_session(ctx: &Context<'_>) -> Result<Option<CurrentSessi
 /// Who may ask for accounts that are not its own.
 pub(super) enum Requester {
     /// A signed-in account.
-    User(CurrentSession),
+    User(Box<CurrentSession>),
     /// A backend with a service key.
     Service(ServiceIdentity),
 }
@@ -68,7 +68,7 @@ pub(super) async fn requester(ctx: &Context<'_>) -> Result<Requester> {
     }
     let current = current_session(ctx).await?;
     current
-        .map(Requester::User)
+        .map(|current| Requester::User(Box::new(current)))
         .ok_or_else(|| Error::unauthenticated(UnauthenticatedReason::MissingToken))
 }
 

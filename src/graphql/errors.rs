@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_foreign_error_is_internal_and_a_validation_error_repeats_no_value() {
         let mut foreign = async_graphql::Error::from("postgres://user:password@host")
-            .into_server_error(Default::default());
+            .into_server_error(async_graphql::Pos::default());
         finish(&mut foreign, Stage::Execution, None);
         assert_eq!(foreign.message, "Internal server error.");
 

@@ -228,12 +228,19 @@ fn sessions_to_end(input: InvalidateSessionsInput) -> Result<InvalidateSessions>
 }
 
 fn connection_info(input: ConnectionInfoInput) -> Result<ConnectionInfo> {
-    let ip = input
-        .ip
-        .parse()
-        .map_err(|_| Error::from(ErrorKind::InvalidLocationInfoIp))?;
-    if input.user_agent.trim().is_empty() || input.user_agent.contains('\0') {
+    if input.ip.trim().is_empty() {
+        return Err(ErrorKind::InvalidLocationInfoIp.into());
+    }
+    let ip = input.ip.trim().parse();
+    let ip = ip.map_err(|_| Error::bad_user_input("ip", "must be an IPv4 or IPv6 address"))?;
+    if input.user_agent.trim().is_empty() {
         return Err(ErrorKind::InvalidLocationInfoUserAgent.into());
+    }
+    if input.user_agent.chars().any(char::is_control) {
+        return Err(Error::bad_user_input(
+            "userAgent",
+            "must not contain control characters",
+        ));
     }
     Ok(ConnectionInfo {
         ip,

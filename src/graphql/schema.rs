@@ -4,7 +4,8 @@ use async_graphql::{EmptySubscription, MergedObject, ObjectType, SchemaBuilder, 
 
 use super::{
     DocumentLimits, ErrorExtension, SessionEntities, SessionExtension, SessionMutation,
-    SessionQuery, loader, sdl::federated,
+    SessionQuery, loader,
+    sdl::{ServiceSdl, federated},
 };
 use crate::account::Accounts;
 
@@ -54,7 +55,10 @@ where
 #[must_use]
 pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
     let roots = Schema::build(Query::default(), Mutation::default(), EmptySubscription);
-    let mut builder = extend(roots, accounts).extension(options.limits);
+    let service_sdl = ServiceSdl(options.subgraph_sdl.then(|| sdl().into()));
+    let mut builder = extend(roots, accounts)
+        .extension(options.limits)
+        .extension(service_sdl);
     if !options.introspection {
         // A suggestion names fields as well.
         builder = builder.disable_introspection().disable_suggestions();

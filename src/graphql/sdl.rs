@@ -4,7 +4,16 @@
 //! and relay-compiler refuse. Here it becomes `schema @link`, with the imports that are used and their definitions, which
 //! the compositions of Apollo and The Guild read as well.
 
-use async_graphql::{ObjectType, SDLExportOptions, Schema, SubscriptionType};
+use std::sync::Arc;
+
+use async_graphql::{
+    ObjectType, SDLExportOptions, Schema, ServerResult, SubscriptionType, Value,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo},
+};
+use async_trait::async_trait;
+
+use super::errors::request_error;
+use crate::error::ErrorKind;
 
 /// What stands before the types. The definitions are those of what `@link` brings: Apollo Federation 2.5 and its `link`
 /// specification 1.0. The schema definition has no description: a described one breaks Grafbase's parser.
@@ -60,4 +69,30 @@ where
         .replace("Connection @shareable {", "Connection {")
         .replace("Edge @shareable {", "Edge {");
     format!("{HEAD}{}\n", types.trim_end())
+}
+
+/// Answers `_service { sdl }` with our text, or not at all.
+#[derive(Debug, Clone)]
+pub(super) struct ServiceSdl(pub(super) Option<Arc<str>>);
+
+impl ExtensionFactory for ServiceSdl {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Extension for ServiceSdl {
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        match (info.parent_type, info.name, &self.0) {
+            (_, "_service", None) => Err(request_error(ErrorKind::Forbidden.into())),
+            ("_Service", "sdl", Some(sdl)) => Ok(Some(Value::from(sdl.to_string()))),
+            _ => next.run(ctx, info).await,
+        }
+    }
 }

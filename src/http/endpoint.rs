@@ -21,7 +21,11 @@ use super::{
     },
     session_request::{session_request, set_cookies},
 };
-use crate::{error::Error, graphql, request::SessionRequest};
+use crate::{
+    error::{Error, ErrorKind},
+    graphql,
+    request::SessionRequest,
+};
 
 type HttpResponse = http::Response<Body>;
 
@@ -144,6 +148,10 @@ async fn execute(app: &App, operations: Operations) -> Responses {
 
 /// A mutation runs in a task of its own: a client that goes away in the middle cancels no write half-way.
 async fn execute_one(app: &App, mut request: Request) -> Response {
+    // Documents are not kept: a client that asks with a hash alone sends the document as well, as Apollo's protocol has it.
+    if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
+        return graphql::refusal(ErrorKind::PersistedQueryNotFound.into());
+    }
     if operation_type(&mut request) != Some(OperationType::Mutation) {
         return app.schema.execute(request).await;
     }
@@ -156,7 +164,7 @@ async fn execute_one(app: &App, mut request: Request) -> Response {
 
 fn unreadable(error: &axum::Error, limit: usize) -> BadRequest {
     let too_large = std::iter::successors(std::error::Error::source(error), |error| error.source())
-        .any(|cause| cause.is::<http_body_util::LengthLimitError>());
+        .any(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>);
     if too_large {
         BadRequest::too_large(limit)
     } else {

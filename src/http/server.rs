@@ -14,9 +14,9 @@ use tower_http::{
     cors::CorsLayer,
     decompression::RequestDecompressionLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    trace::{DefaultMakeSpan, TraceLayer},
+    trace::TraceLayer,
 };
-use tracing::Level;
+use tracing::Span;
 
 use super::{CookiePolicy, ForwardedHeader, TrustedProxies, endpoint, pages};
 use crate::{
@@ -34,7 +34,7 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(30);
 /// How much longer than a request may take the server waits, when it stops, for those in flight.
 const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 /// How long browsers remember what CORS allows.
-const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 
 /// What the handlers share.
 pub struct App {
@@ -95,7 +95,6 @@ impl App {
 }
 
 /// All routes. The peer's address has to be in each request (`into_make_service_with_connect_info`).
-#[must_use]
 pub fn router(app: App) -> Router {
     let app = Arc::new(app);
     let graphql = routing::get(endpoint::get)
@@ -117,10 +116,19 @@ pub fn router(app: App) -> Router {
     router
         .layer(RequestDecompressionLayer::new())
         .layer(CatchPanicLayer::new())
-        .layer(TraceLayer::new_for_http().make_span_with(DefaultMakeSpan::new().level(Level::INFO)))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .with_state(app)
+}
+
+/// What a request's log lines say of it. Not the query string, which may hold variables, nor any header but its id.
+fn span(request: &axum::extract::Request) -> Span {
+    let id = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok());
+    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
 }
 
 fn cors(origins: &[HeaderValue]) -> CorsLayer {

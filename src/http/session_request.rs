@@ -6,29 +6,36 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{App, graphql_over_http::is_json};
-use crate::request::{CookieChange, RequestCookies, SessionRequest};
+use crate::request::{CookieChange, SessionRequest};
 
-/// Reads what concerns sessions.
+impl SessionRequest {
+    /// What an HTTP request brings, cookies apart: the bearer token, the `User-Agent`, and the address that the caller
+    /// knows it comes from.
+    #[must_use]
+    pub fn from_headers(ip: IpAddr, headers: &HeaderMap) -> Self {
+        let mut request = Self::new();
+        request.bearer = bearer(headers);
+        request.ip = Some(ip);
+        request.user_agent = headers
+            .get(header::USER_AGENT)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        request
+    }
+}
+
+/// Reads what concerns sessions, cookies included where they count.
 pub(super) fn session_request(
     app: &App,
     peer: IpAddr,
     method: &Method,
     headers: &HeaderMap,
 ) -> SessionRequest {
-    let accepts_cookies = app.cookies.count(method, headers, is_json(headers));
-    let mut request = SessionRequest::new();
-    request.bearer = bearer(headers);
-    if accepts_cookies {
-        request.cookies = app.cookies.read(headers);
-    } else {
-        request.cookies = RequestCookies::default();
-    }
-    request.accepts_cookies = accepts_cookies;
+    let mut request = SessionRequest::from_headers(app.proxies.client_ip(peer, headers), headers);
     request.has_response_headers = true;
-    request.ip = Some(app.proxies.client_ip(peer, headers));
-    request.user_agent = headers
-        .get(header::USER_AGENT)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    request.accepts_cookies = app.cookies.count(method, headers, is_json(headers));
+    if request.accepts_cookies {
+        request.cookies = app.cookies.read(headers);
+    }
     request
 }
 

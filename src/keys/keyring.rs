@@ -10,8 +10,8 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, DatabaseConnection, EntityTrait, IntoActiveModel, QueryOrder,
-    sea_query::OnConflict,
+    ActiveModelTrait, ConnectionTrait, DatabaseConnection, EntityTrait, IntoActiveModel,
+    QueryOrder, sea_query::OnConflict,
 };
 use secrecy::SecretString;
 use tokio::sync::Mutex;
@@ -190,7 +190,7 @@ impl Keyring {
             .await;
             match &result {
                 Err(error) if !failing => {
-                    tracing::error!(error = ?error, "the signing keys could not be read")
+                    tracing::error!(error = ?error, "the signing keys could not be read");
                 }
                 Ok(()) if failing => tracing::info!("the signing keys are read again"),
                 _ => {}
@@ -280,7 +280,7 @@ pub(super) fn new_secret_key(
 }
 
 /// Inserts a row unless another replica was first.
-async fn insert_if_absent<A>(db: &DatabaseConnection, row: A) -> Result<()>
+pub(super) async fn insert_if_absent<A>(db: &impl ConnectionTrait, row: A) -> Result<()>
 where
     A: ActiveModelTrait + sea_orm::ActiveModelBehavior + Send,
 {

@@ -19,12 +19,16 @@ use crate::{
 mod fixed_secret;
 mod generate;
 mod keyring;
+mod master_secret;
+mod revocation;
 mod rotation;
 mod stored;
+mod summary;
 
 pub use fixed_secret::FixedSecret;
 pub use keyring::{Keyring, KeyringOptions};
-pub use rotation::{KeyState, KeySummary, Rotation};
+pub use rotation::Rotation;
+pub use summary::{KeyState, KeySummary};
 
 /// All keys of one tenant.
 #[derive(Debug, Clone)]

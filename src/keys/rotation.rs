@@ -1,4 +1,4 @@
-//! Rotation: of the signing key, and of the master secret.
+//! Rotation of the signing key.
 //!
 //! A signing key is published, then it signs, then it retires, then the last token that it signed has expired:
 //!
@@ -16,22 +16,19 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, QueryFilter, Set, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    sea_query::Expr,
 };
 
 use super::{
     Keyring,
-    keyring::{has_run_out, new_secret_key, new_signing_key, signs, stands_by},
+    keyring::{has_run_out, new_signing_key, signs, stands_by},
     stored,
 };
 use crate::{
     crypto::access_token::SigningAlgorithm,
     database,
-    entity::{
-        secret_key::{self, SecretKeyPurpose},
-        signing_key,
-    },
+    entity::signing_key,
     error::{Error, Result},
 };
 
@@ -55,70 +52,7 @@ pub enum Rotation {
     },
 }
 
-/// What a key is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyState {
-    /// Published, and ready to sign.
-    Standby,
-    /// It signs.
-    Signing,
-    /// It signs no more; its tokens are still good.
-    Retired,
-    /// Taken out after a leak.
-    Revoked,
-}
-
-impl KeyState {
-    /// One word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Standby => "standby",
-            Self::Signing => "signing",
-            Self::Retired => "retired",
-            Self::Revoked => "revoked",
-        }
-    }
-}
-
-/// A key as an operator sees it.
-#[derive(Debug, Clone)]
-pub struct KeySummary {
-    /// Its id.
-    pub kid: String,
-    /// Its algorithm.
-    pub algorithm: String,
-    /// What it is doing.
-    pub state: KeyState,
-    /// Since when it is published.
-    pub published_at: DateTime<Utc>,
-    /// When a rotation that was asked for makes it sign.
-    pub activates_at: Option<DateTime<Utc>>,
-    /// Since when it signs.
-    pub activated_at: Option<DateTime<Utc>>,
-    /// Until when its tokens are good.
-    pub verifies_until: Option<DateTime<Utc>>,
-}
-
 impl Keyring {
-    /// All keys, oldest first.
-    #[must_use]
-    pub fn list(&self) -> Vec<KeySummary> {
-        self.loaded()
-            .signing_rows
-            .iter()
-            .map(|row| KeySummary {
-                kid: row.kid.clone(),
-                algorithm: row.algorithm.clone(),
-                state: state(row),
-                published_at: row.published_at,
-                activates_at: row.activates_at,
-                activated_at: row.activated_at,
-                verifies_until: row.verifies_until,
-            })
-            .collect()
-    }
-
     /// Lets the standby key sign as soon as it has been published for long enough, or `at_once`. Asking again while it
     /// waits changes nothing.
     ///
@@ -134,17 +68,18 @@ impl Keyring {
             self.activate(&standby).await?;
             return Ok(Rotation::Done { kid: standby.kid });
         }
-        signing_key::Entity::update_many()
-            .col_expr(signing_key::Column::ActivatesAt, Expr::value(due))
-            .filter(signing_key::Column::Kid.eq(&standby.kid))
-            .filter(signing_key::Column::ActivatedAt.is_null())
-            .exec(&self.db)
-            .await?;
-        self.reload().await?;
-        Ok(Rotation::Scheduled {
-            kid: standby.kid,
-            at: due,
-        })
+        let kid = standby.kid.clone();
+        if standby.activates_at != Some(due) {
+            let private = stored::open_signing_key(&self.sealing, &standby)?;
+            let mut row = signing_key::Model {
+                activates_at: Some(due),
+                ..standby
+            };
+            stored::seal_signing_key(&self.sealing, &mut row, &private)?;
+            write_if(&self.db, row, signing_key::Column::ActivatedAt).await?;
+            self.reload().await?;
+        }
+        Ok(Rotation::Scheduled { kid, at: due })
     }
 
     /// Rotates where it was asked for or the signing key is old enough, and drops keys whose last token has expired.
@@ -184,101 +119,6 @@ impl Keyring {
         Ok(())
     }
 
-    /// Takes a leaked key out. Was it the one that signs, the standby key does from now on.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_USER_INPUT` where there is no such key, it is revoked already, or there is no keyring (HS256).
-    pub async fn revoke(&self, kid: &str) -> Result<()> {
-        self.ensure_keyring()?;
-        self.reload().await?;
-        let rows = &self.loaded().signing_rows;
-        let row = rows
-            .iter()
-            .find(|row| row.kid == kid && row.revoked_at.is_none())
-            .ok_or_else(|| {
-                Error::bad_user_input("kid", "there is no such key, or it is revoked already")
-            })?;
-        let algorithm = SigningAlgorithm::from_name(&row.algorithm)
-            .ok_or_else(|| Error::internal("a key of an unknown algorithm"))?;
-        let successor = rows
-            .iter()
-            .find(|other| other.algorithm == row.algorithm && stands_by(other));
-        let (was_signing, was_standby) = (signs(row), stands_by(row));
-        let now = self.clock.now();
-        let fresh = new_signing_key(&self.sealing, algorithm, now, None).await?;
-        let transaction = database::begin(&self.db).await?;
-        let revoked = signing_key::Entity::update_many()
-            .col_expr(signing_key::Column::RevokedAt, Expr::value(now))
-            .filter(signing_key::Column::Kid.eq(kid))
-            .filter(signing_key::Column::RevokedAt.is_null())
-            .exec(&transaction)
-            .await?;
-        if revoked.rows_affected == 1 && (was_signing || was_standby) {
-            if let Some(successor) = successor.filter(|_| was_signing) {
-                self.start_signing(&transaction, successor, now).await?;
-            }
-            fresh.insert(&transaction).await?;
-        }
-        transaction.commit().await?;
-        self.reload().await
-    }
-
-    /// Seals everything anew under the present secret, in one transaction. With `revoke_sessions` every refresh token
-    /// becomes void as well.
-    ///
-    /// # Errors
-    ///
-    /// `BAD_USER_INPUT` where neither the present secret nor an earlier one opens what is there.
-    pub async fn rotate_secret(&self, revoke_sessions: bool) -> Result<()> {
-        let transaction = database::begin(&self.db).await?;
-        for mut row in signing_key::Entity::find().all(&transaction).await? {
-            let private = stored::open_signing_key(&self.sealing, &row)?;
-            stored::seal_signing_key(&self.sealing, &mut row, &private)?;
-            let sealed = row.sealed_private_key.clone();
-            let row = signing_key::ActiveModel {
-                sealed_private_key: Set(sealed),
-                ..row.into_active_model()
-            };
-            row.update(&transaction).await?;
-        }
-        let mut last_refresh_id = 0;
-        for mut row in secret_key::Entity::find().all(&transaction).await? {
-            if row.purpose == SecretKeyPurpose::RefreshToken {
-                last_refresh_id = last_refresh_id.max(row.key_id);
-            }
-            let key = stored::open_secret_key(&self.sealing, &row)?;
-            stored::seal_secret_key(&self.sealing, &mut row, &key)?;
-            let sealed = row.sealed_key.clone();
-            let row = secret_key::ActiveModel {
-                sealed_key: Set(sealed),
-                ..row.into_active_model()
-            };
-            row.update(&transaction).await?;
-        }
-        if revoke_sessions {
-            secret_key::Entity::delete_many()
-                .filter(secret_key::Column::Purpose.eq(SecretKeyPurpose::RefreshToken))
-                .exec(&transaction)
-                .await?;
-            // The id is one byte of the token; after 255 it begins again, with another key.
-            let id = u8::try_from(last_refresh_id)
-                .unwrap_or_default()
-                .wrapping_add(1);
-            let now = self.clock.now();
-            let fresh = new_secret_key(
-                &self.sealing,
-                self.random.as_ref(),
-                SecretKeyPurpose::RefreshToken,
-                id,
-                now,
-            )?;
-            fresh.insert(&transaction).await?;
-        }
-        transaction.commit().await?;
-        self.reload().await
-    }
-
     /// The old key retires, the standby key signs, a new one stands by: all or nothing.
     async fn activate(&self, standby: &signing_key::Model) -> Result<()> {
         let now = self.clock.now();
@@ -303,7 +143,7 @@ impl Keyring {
         self.reload().await
     }
 
-    async fn start_signing(
+    pub(super) async fn start_signing(
         &self,
         transaction: &DatabaseTransaction,
         standby: &signing_key::Model,
@@ -376,7 +216,7 @@ impl Keyring {
             .ok_or_else(|| Error::internal("no key stands by"))
     }
 
-    fn ensure_keyring(&self) -> Result<()> {
+    pub(super) fn ensure_keyring(&self) -> Result<()> {
         if self.options.algorithm == SigningAlgorithm::Hs256 {
             return Err(Error::bad_user_input(
                 "signing_algorithm",
@@ -388,7 +228,7 @@ impl Keyring {
 }
 
 /// Writes dates and seal of a row whose date in `unset` is still absent; whether there was one.
-async fn write_if(
+pub(super) async fn write_if(
     connection: &impl ConnectionTrait,
     row: signing_key::Model,
     unset: signing_key::Column,
@@ -407,6 +247,7 @@ async fn write_if(
             signing_key::Column::VerifiesUntil,
             Expr::value(row.verifies_until),
         )
+        .col_expr(signing_key::Column::RevokedAt, Expr::value(row.revoked_at))
         .col_expr(
             signing_key::Column::SealedPrivateKey,
             Expr::value(row.sealed_private_key),
@@ -417,16 +258,4 @@ async fn write_if(
         .exec(connection)
         .await?;
     Ok(written.rows_affected == 1)
-}
-
-fn state(row: &signing_key::Model) -> KeyState {
-    if row.revoked_at.is_some() {
-        KeyState::Revoked
-    } else if row.retired_at.is_some() {
-        KeyState::Retired
-    } else if row.activated_at.is_some() {
-        KeyState::Signing
-    } else {
-        KeyState::Standby
-    }
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What a signing key's row is bound to: whoever can write the table can neither put a key of his own there, nor bring a
-/// retired one back.
+/// retired or revoked one back.
 fn signing_key_context(row: &signing_key::Model) -> String {
     let date = |date: Option<DateTime<Utc>>| {
         date.map_or_else(
@@ -20,14 +20,16 @@ fn signing_key_context(row: &signing_key::Model) -> String {
         )
     };
     format!(
-        "signing key {} {} {} {} {} {} {}",
+        "signing key {} {} {} {} {} {} {} {} {}",
         row.kid,
         row.algorithm,
         row.public_jwk,
         date(Some(row.published_at)),
+        date(row.activates_at),
         date(row.activated_at),
         date(row.retired_at),
         date(row.verifies_until),
+        date(row.revoked_at),
     )
 }
 
@@ -35,7 +37,8 @@ fn secret_key_context(row: &secret_key::Model) -> String {
     format!("secret key {} {}", row.purpose.to_value(), row.key_id)
 }
 
-/// Seals the private key into its row as the row now stands. A retired key needs none: its row is sealed empty.
+/// Seals the private key into its row as the row now stands. A retired or
+/// revoked key needs none: its row is sealed empty.
 pub(super) fn seal_signing_key(
     sealing: &SealingKeys,
     row: &mut signing_key::Model,

@@ -75,7 +75,8 @@ impl Sessions {
             Ok(Presented::Access(_)) => {
                 Err(Error::unauthenticated(UnauthenticatedReason::TokenExpired))
             }
-            Ok(Presented::Refresh(_)) => {
+            Ok(Presented::Refresh(token)) => {
+                self.note_shown(token);
                 Err(Error::unauthenticated(UnauthenticatedReason::InvalidToken))
             }
             // A service key in a cookie would be sent along by every page of the site.

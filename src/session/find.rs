@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, JoinType,
     sea_query::{Alias, Expr, Query},
 };
 
@@ -141,8 +141,10 @@ pub(crate) fn caller_stands(caller: &SessionClaims, now: DateTime<Utc>) -> Expr 
         Query::select()
             .expr(Expr::val(1))
             .from_as(session::Entity, of_caller.clone())
-            .inner_join(
-                (account::Entity, owner.clone()),
+            .join_as(
+                JoinType::InnerJoin,
+                account::Entity,
+                owner.clone(),
                 Expr::col((owner.clone(), account::Column::Id)).equals((of_caller.clone(), session::Column::AccountId)),
             )
             .and_where(column(session::Column::Id).eq(caller.session_id))

@@ -54,6 +54,7 @@ pub struct LoginDraft {
 }
 
 /// The registered hooks of one engine.
+#[expect(clippy::struct_field_names, reason = "the hooks are called so")]
 #[derive(Default)]
 pub struct Hooks {
     on_request: Registered<SessionRequest, RequestDecision>,

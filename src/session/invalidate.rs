@@ -77,7 +77,12 @@ impl Sessions {
                 }
                 Some(account.id)
             }
-            Caller::Service(_) => account_id,
+            Caller::Service(_) => {
+                if let Some(named) = account_id {
+                    self.ensure_account(named).await?;
+                }
+                account_id
+            }
         };
         let which = match (what, caller) {
             (InvalidateSessions::One(selector), _) => {
@@ -98,9 +103,6 @@ impl Sessions {
                 let owner = owner.ok_or_else(|| {
                     Error::bad_user_input("accountId", "a service key has to name the account")
                 })?;
-                if matches!(caller, Caller::Service(_)) {
-                    self.ensure_account(owner).await?;
-                }
                 Condition::all().add(session::Column::AccountId.eq(owner))
             }
         };
@@ -193,7 +195,10 @@ impl Sessions {
             .map_err(super::tokens::Refused::handed_over)?
         {
             Presented::Access(claims) => Ok(claims.sid),
-            Presented::Refresh(token) => Ok(token.session_id),
+            Presented::Refresh(token) => {
+                self.note_shown(token);
+                Ok(token.session_id)
+            }
             Presented::Service(_) => Err(ErrorKind::InvalidToken.into()),
         }
     }
@@ -217,9 +222,9 @@ impl Sessions {
         let session = session::Entity::find_by_id(session_id)
             .one(&self.0.db)
             .await?;
-        let owned =
+        let is_theirs =
             session.is_some_and(|session| owner.is_none_or(|owner| owner == session.account_id));
-        if owned {
+        if is_theirs {
             Ok(())
         } else {
             Err(ErrorKind::SessionNotFound.into())

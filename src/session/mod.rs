@@ -15,7 +15,7 @@
 //! | any | no row; account deactivated; over | `SESSION_NOT_FOUND`; `USER_DEACTIVATED`; `INVALID_SESSION` | none |
 //! | the row's | | [`ROTATED`](RefreshOutcome::Rotated) | parent = g, generation + 1, if generation = g |
 //! | the parent | within the grace | [`CONVERGED`](RefreshOutcome::Converged): the row's token again | none |
-//! | the parent | later, the row's generation not seen here, recovery on, generation - g ≤ 3 | [`RECOVERED`](RefreshOutcome::Recovered) | generation + 1, if both as read |
+//! | the parent | later, no later generation than g seen here, recovery on, generation - g ≤ 3 | [`RECOVERED`](RefreshOutcome::Recovered) | generation + 1, if both as read |
 //! | the parent | later, otherwise | `REFRESH_TOKEN_REUSED` | end, if generation as read |
 //! | below the row's, not the parent | | `REFRESH_TOKEN_REUSED` | end |
 //! | the row's + 1 | a failover lost the last commit | `ROTATED` from there, and a warning | as if it were the row's |
@@ -46,9 +46,6 @@ mod service_keys;
 mod state;
 mod tokens;
 mod user_agent;
-
-#[cfg(test)]
-mod state_model;
 
 use std::{fmt, sync::Arc};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::UserAgentBinding;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Lifetimes and limits of sessions; the defaults are the server's.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ impl Default for Policy {
         Self {
             issuer: "http://127.0.0.1:4000".to_owned(),
             audience: "sessiongraph".to_owned(),
-            access_token_ttl: Duration::from_secs(5 * 60),
+            access_token_ttl: Duration::from_mins(5),
             session_idle_ttl: 7 * DAY,
             session_max_ttl: 90 * DAY,
             refresh_grace: Duration::from_secs(30),

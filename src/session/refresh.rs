@@ -188,10 +188,7 @@ impl Sessions {
     ) {
         match reason {
             InvalidSessionReason::AgentChanged => {
-                // It was refused, yet it proves that it has arrived somewhere.
-                self.0
-                    .activity
-                    .note(row.id, token.generation, self.0.clock.now());
+                self.note_shown(token);
                 tracing::warn!(session_id = %row.id, ip = %from.ip, "another user agent presented a session's refresh token");
             }
             InvalidSessionReason::RolledBack => {

@@ -66,7 +66,8 @@ pub fn decide(row: &session::Model, presented: u32, circumstances: &Circumstance
     } else if age(row, circumstances.now) <= circumstances.grace {
         Transition::Converge
     } else if circumstances.recovery
-        && circumstances.seen_generation < row.generation
+        // Nothing that was issued for it has been seen: neither its successor nor one that a recovery made void.
+        && circumstances.seen_generation <= presented
         && row.generation - presented <= MAX_RECOVERIES
     {
         Transition::Recover
@@ -92,3 +93,6 @@ pub fn is_void(row: &session::Model, issued_with: u32) -> bool {
 fn age(row: &session::Model, now: DateTime<Utc>) -> Duration {
     (now - row.refreshed_at).to_std().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,13 @@ impl Sessions {
         }
     }
 
+    /// Notes that a refresh token was shown where it is not exchanged: it proves that the answer which carried it arrived.
+    pub(super) fn note_shown(&self, token: RefreshToken) {
+        self.0
+            .activity
+            .note(token.session_id, token.generation, self.0.clock.now());
+    }
+
     /// Whether an access token has run out, clock skew allowed for.
     pub(super) fn has_expired(&self, claims: &Claims) -> bool {
         claims.expires_at() + self.0.policy.clock_skew <= self.0.clock.now()

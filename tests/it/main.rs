@@ -8,6 +8,9 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod architecture;
+mod embed;
+mod readme;
 mod support;
 
 mod engine;

@@ -1,5 +1,10 @@
 //! `Session`.
 
+#![expect(
+    clippy::unused_async,
+    reason = "the library calls every resolver asynchronously"
+)]
+
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Json, Object};

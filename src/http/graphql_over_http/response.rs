@@ -126,6 +126,8 @@ fn status(format: Format, response: &Response) -> StatusCode {
         StatusCode::OK
     } else if has_code(response, "SERVICE_UNAVAILABLE") {
         StatusCode::SERVICE_UNAVAILABLE
+    } else if has_code(response, "INTERNAL_SERVER_ERROR") {
+        StatusCode::INTERNAL_SERVER_ERROR
     } else if format == Format::ResponseJson || has_code(response, "BAD_REQUEST") {
         StatusCode::BAD_REQUEST
     } else {

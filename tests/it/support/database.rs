@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sessiongraph::database::{DatabaseOptions, connect};
 use sessiongraph_migration::{Migrator, MigratorTrait};
 use tempfile::TempDir;
@@ -103,4 +103,27 @@ pub(crate) async fn scalar(db: &DatabaseConnection, sql: &str) -> i64 {
     let statement = Statement::from_string(db.get_database_backend(), sql.to_owned());
     let row = db.query_one_raw(statement).await.unwrap().unwrap();
     row.try_get_by_index(0).unwrap()
+}
+
+/// The tables of a database, by name.
+pub(crate) async fn tables(db: &DatabaseConnection) -> Vec<String> {
+    let sql = match db.get_database_backend() {
+        DbBackend::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
+        _ => "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename",
+    };
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let rows = db.query_all_raw(statement).await.unwrap();
+    rows.iter()
+        .map(|row| row.try_get_by_index(0).unwrap())
+        .collect()
+}
+
+/// How many rows each table has.
+pub(crate) async fn row_counts(db: &DatabaseConnection) -> Vec<(String, i64)> {
+    let mut counts = Vec::new();
+    for table in tables(db).await {
+        let count = scalar(db, &format!("SELECT COUNT(*) FROM {table}")).await;
+        counts.push((table, count));
+    }
+    counts
 }

@@ -2,20 +2,25 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sea_orm::DatabaseConnection;
-use secrecy::SecretString;
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
+use secrecy::{ExposeSecret, SecretString};
 use sessiongraph::{
-    account::{Accounts, SignUp},
+    account::{Accounts, SignIn, SignUp},
     clock::{Clock, ManualClock},
     crypto::{
         access_token::SigningAlgorithm,
         password::{Password, PasswordPolicy},
     },
+    entity::session::{self, InvalidationReason},
+    error::{Action, Error, Result},
     keys::{Keyring, KeyringOptions},
     random::SystemRandom,
     request::SessionRequest,
-    session::{LoginResult, Policy, Sessions, TokenTransport},
+    session::{
+        Caller, CurrentSession, LoginResult, Policy, RefreshTokensInput, Sessions, TokenTransport,
+    },
 };
+use uuid::Uuid;
 
 use super::database::{Statements, TestDatabase};
 
@@ -58,9 +63,19 @@ impl Engine {
     ) -> Self {
         let mut policy = Policy::default();
         change(&mut policy);
+        let options = keyring_options(SECRET, &policy);
+        Self::with_keys(database, clock, policy, options).await
+    }
+
+    /// With another keyring.
+    pub(crate) async fn with_keys(
+        database: &TestDatabase,
+        clock: ManualClock,
+        policy: Policy,
+        options: KeyringOptions,
+    ) -> Self {
         let mut db = database.connect().await;
         let statements = Statements::record(&mut db);
-        let options = keyring_options(SECRET, &policy);
         let shared_clock: Arc<dyn Clock> = Arc::new(clock.clone());
         let keyring = Keyring::open(db.clone(), options, shared_clock, Arc::new(SystemRandom))
             .await
@@ -95,9 +110,105 @@ impl Engine {
         self.accounts.sign_up(&request(), input).await.unwrap()
     }
 
+    /// Another replica over the same database, which tells the same time.
+    pub(crate) async fn replica(&self, database: &TestDatabase) -> Self {
+        let policy = self.sessions.policy().clone();
+        Self::with(database, self.clock.clone(), |other| *other = policy).await
+    }
+
+    /// Another session of an account of [`Engine::sign_up`].
+    pub(crate) async fn sign_in(&self, username: &str) -> LoginResult {
+        self.try_sign_in(username, PASSWORD).await.unwrap()
+    }
+
+    pub(crate) async fn try_sign_in(
+        &self,
+        identifier: &str,
+        password: &str,
+    ) -> Result<LoginResult> {
+        let input = SignIn {
+            identifier: identifier.to_owned(),
+            password: Password::new(password),
+            transport: TokenTransport::Body,
+        };
+        self.accounts.sign_in(&request(), input).await
+    }
+
+    /// Presents a refresh token, as the browser that signed in would.
+    pub(crate) async fn refresh(&self, token: &SecretString) -> Result<LoginResult> {
+        self.refresh_from(&request(), token).await
+    }
+
+    pub(crate) async fn refresh_from(
+        &self,
+        request: &SessionRequest,
+        token: &SecretString,
+    ) -> Result<LoginResult> {
+        let input = RefreshTokensInput {
+            refresh_token: Some(token.clone()),
+        };
+        self.sessions.refresh_tokens(request, input).await
+    }
+
+    /// Refreshes, and passes the time that a client takes until the next refresh.
+    pub(crate) async fn refresh_and_advance(
+        &self,
+        token: &SecretString,
+        seconds: u64,
+    ) -> LoginResult {
+        let result = self.refresh(token).await.unwrap();
+        self.advance(seconds);
+        result
+    }
+
+    /// Shows an access token, as any request with it does.
+    pub(crate) async fn show(&self, token: &SecretString) -> SessionRequest {
+        let mut request = request();
+        request.bearer = Some(token.clone());
+        self.sessions.handle_request(request).await.unwrap()
+    }
+
+    /// What a field that needs a session gets for an access token.
+    pub(crate) async fn session_of(&self, token: &SecretString) -> Result<CurrentSession> {
+        let request = self.show(token).await;
+        self.sessions.require_session(&request).await
+    }
+
+    /// Who ends sessions with an access token.
+    pub(crate) async fn caller(&self, login: &LoginResult) -> Caller {
+        let request = self.show(&login.tokens.access_token).await;
+        Caller::Session(request.session_claims().unwrap().clone())
+    }
+
+    /// A session as the database has it.
+    pub(crate) async fn row(&self, session: Uuid) -> session::Model {
+        let row = session::Entity::find_by_id(session).one(&self.db).await;
+        row.unwrap().unwrap()
+    }
+
+    /// Why a session was ended; `None` where it was not.
+    pub(crate) async fn ended_with(&self, session: Uuid) -> Option<InvalidationReason> {
+        self.row(session).await.invalidation_reason
+    }
+
+    /// Changes the database behind the engine's back.
+    pub(crate) async fn sql(&self, sql: &str) {
+        self.db.execute_unprepared(sql).await.unwrap();
+    }
+
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
+}
+
+/// What a client is told: code, reason and action.
+pub(crate) fn told(error: &Error) -> (&str, Option<&str>, Option<Action>) {
+    (error.code(), error.reason(), error.action())
+}
+
+/// A token's text.
+pub(crate) fn text(token: &SecretString) -> &str {
+    token.expose_secret()
 }
 
 pub(crate) fn keyring_options(secret: &str, policy: &Policy) -> KeyringOptions {
@@ -106,10 +217,23 @@ pub(crate) fn keyring_options(secret: &str, policy: &Policy) -> KeyringOptions {
         secret_previous: Vec::new(),
         algorithm: SigningAlgorithm::Es256,
         hs256_secret: None,
-        rotation: Some(Duration::from_secs(30 * 24 * 60 * 60)),
-        publish_ahead: Duration::from_secs(20 * 60),
+        rotation: Some(Duration::from_hours(720)),
+        publish_ahead: Duration::from_mins(20),
         token_lifetime: policy.access_token_ttl + policy.clock_skew,
     }
+}
+
+/// The `kid` header of an access token.
+pub(crate) fn kid_of(token: &SecretString) -> String {
+    let header = jsonwebtoken::decode_header(token.expose_secret()).unwrap();
+    header.kid.unwrap()
+}
+
+/// A request of this user agent, without a token.
+pub(crate) fn request_of(user_agent: &str) -> SessionRequest {
+    let mut request = request();
+    request.user_agent = Some(user_agent.to_owned());
+    request
 }
 
 /// A request of a browser, without a token.

@@ -4,106 +4,22 @@
 //! decided here and nowhere else; `graphql` only copies it into `errors[].extensions`. Text that is not ours, such as
 //! a database's, is kept as the [`source`](std::error::Error::source) for the log and never reaches a client.
 
+mod database;
+mod reason;
+
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use sea_orm::{DbErr, RuntimeErr, SqlxError};
+pub use self::reason::{Action, InvalidSessionReason, UnauthenticatedReason};
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// `extensions.action`: what the client should do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Call `refreshTokens`, then repeat the request.
-    Refresh,
-    /// Ask the user to sign in again.
-    SignIn,
-    /// Repeat the request after `retryAfter` seconds.
-    Retry,
-}
-
-impl Action {
-    /// The text in `extensions.action`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Refresh => "REFRESH",
-            Self::SignIn => "SIGN_IN",
-            Self::Retry => "RETRY",
-        }
-    }
-}
-
-/// Why a field that needs a session did not get one: `extensions.reason` of `UNAUTHENTICATED`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnauthenticatedReason {
-    /// The request carries no token.
-    MissingToken,
-    /// The access token has expired, or only a refresh cookie is left.
-    TokenExpired,
-    /// Malformed, bad signature, unknown key, wrong issuer or audience.
-    TokenVerificationFailed,
-    /// A genuine token of the wrong kind.
-    InvalidToken,
-    /// The token's session is not there.
-    SessionNotFound,
-    /// The token's session is over.
-    InvalidSession,
-    /// The token's account is not there.
-    UserNotFound,
-    /// The token's account is deactivated.
-    UserDeactivated,
-}
-
-impl UnauthenticatedReason {
-    /// The text in `extensions.reason`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingToken => "MISSING_TOKEN",
-            Self::TokenExpired => "TOKEN_EXPIRED",
-            Self::TokenVerificationFailed => "TOKEN_VERIFICATION_FAILED",
-            Self::InvalidToken => "INVALID_TOKEN",
-            Self::SessionNotFound => "SESSION_NOT_FOUND",
-            Self::InvalidSession => "INVALID_SESSION",
-            Self::UserNotFound => "USER_NOT_FOUND",
-            Self::UserDeactivated => "USER_DEACTIVATED",
-        }
-    }
-}
-
-/// Why a session may not be used: `extensions.reason` of `INVALID_SESSION`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InvalidSessionReason {
-    /// It was ended.
-    Invalidated,
-    /// It ran out.
-    Expired,
-    /// Another user agent presented its token.
-    AgentChanged,
-    /// The token is from a later state than the database has: a backup was restored.
-    RolledBack,
-}
-
-impl InvalidSessionReason {
-    /// The text in `extensions.reason`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Invalidated => "INVALIDATED",
-            Self::Expired => "EXPIRED",
-            Self::AgentChanged => "AGENT_CHANGED",
-            Self::RolledBack => "ROLLED_BACK",
-        }
-    }
-}
 
 /// What went wrong; see the table of error codes in the documentation.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A field needs a session, and the request does not give one.
-    #[error("{}", unauthenticated_message(*.0))]
+    #[error("{}", .0.message())]
     Unauthenticated(UnauthenticatedReason),
     /// The token handed over is malformed or not genuine.
     #[error("The token could not be verified.")]
@@ -118,7 +34,7 @@ pub enum ErrorKind {
     #[error("There is no such session.")]
     SessionNotFound,
     /// The session is over or may not be used.
-    #[error("{}", invalid_session_message(*.0))]
+    #[error("{}", .0.message())]
     InvalidSession(InvalidSessionReason),
     /// A refresh token that had lost its validity for good was presented; the session is ended.
     #[error(
@@ -182,6 +98,9 @@ pub enum ErrorKind {
         /// What is allowed.
         allowed: u64,
     },
+    /// A document is asked for by a hash that nobody has sent the document of; the client then sends both.
+    #[error("PersistedQueryNotFound")]
+    PersistedQueryNotFound,
     /// The database does not answer, or a queue is full.
     #[error("The service is not available at the moment.")]
     ServiceUnavailable {
@@ -199,28 +118,6 @@ pub enum ErrorKind {
     /// Anything else; the client is told nothing.
     #[error("Internal server error.")]
     Internal,
-}
-
-fn unauthenticated_message(reason: UnauthenticatedReason) -> &'static str {
-    match reason {
-        UnauthenticatedReason::MissingToken => "Sign in first: the request carries no token.",
-        UnauthenticatedReason::TokenExpired => "The access token has expired.",
-        UnauthenticatedReason::TokenVerificationFailed => "The access token could not be verified.",
-        UnauthenticatedReason::InvalidToken => "The token is not an access token.",
-        UnauthenticatedReason::SessionNotFound => "The session is not there any more.",
-        UnauthenticatedReason::InvalidSession => "The session is over.",
-        UnauthenticatedReason::UserNotFound => "The account is not there any more.",
-        UnauthenticatedReason::UserDeactivated => "The account is deactivated.",
-    }
-}
-
-fn invalid_session_message(reason: InvalidSessionReason) -> &'static str {
-    match reason {
-        InvalidSessionReason::Invalidated => "The session has ended.",
-        InvalidSessionReason::Expired => "The session has expired.",
-        InvalidSessionReason::AgentChanged => "The session belongs to another user agent.",
-        InvalidSessionReason::RolledBack => "The session's state is older than the token.",
-    }
 }
 
 /// A failure, with what the client should do about it.
@@ -338,6 +235,7 @@ impl Error {
             ErrorKind::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
             ErrorKind::GraphqlValidationFailed(_) => "GRAPHQL_VALIDATION_FAILED",
             ErrorKind::QueryTooComplex { .. } => "QUERY_TOO_COMPLEX",
+            ErrorKind::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
             ErrorKind::ServiceUnavailable { .. } => "SERVICE_UNAVAILABLE",
             ErrorKind::Custom { code, .. } => code,
             ErrorKind::Internal => "INTERNAL_SERVER_ERROR",
@@ -409,75 +307,9 @@ impl From<ErrorKind> for Error {
     }
 }
 
-impl From<DbErr> for Error {
-    fn from(error: DbErr) -> Self {
-        let failure = if is_unavailable(&error) {
-            Self::unavailable()
-        } else {
-            Self::new(ErrorKind::Internal)
-        };
-        failure.caused_by(error)
-    }
-}
-
-/// Whether the database could not be asked at all, as opposed to having refused what it was asked.
-fn is_unavailable(error: &DbErr) -> bool {
-    match error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            match error.as_ref() {
-                SqlxError::Io(_)
-                | SqlxError::Tls(_)
-                | SqlxError::PoolTimedOut
-                | SqlxError::PoolClosed
-                | SqlxError::WorkerCrashed => true,
-                SqlxError::Database(error) => {
-                    error.code().is_some_and(|code| is_unavailable_code(&code))
-                }
-                _ => false,
-            }
-        }
-        _ => false,
-    }
-}
-
-/// PostgreSQL: classes 08 (connection), 53 (resources), 57 (operator intervention, time-outs) and 40 (conflicts that a
-/// repetition resolves). SQLite's extended result codes end in the primary one: BUSY 5, LOCKED 6, IOERR 10, FULL 13.
-fn is_unavailable_code(code: &str) -> bool {
-    let postgres = code.len() == 5
-        && ["08", "40", "53", "57"]
-            .iter()
-            .any(|class| code.starts_with(class));
-    let sqlite = || {
-        code.parse::<u32>()
-            .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13))
-    };
-    if code.len() == 5 { postgres } else { sqlite() }
-}
-
-/// A transaction's failure is that of what went wrong in it.
-impl From<sea_orm::TransactionError<Error>> for Error {
-    fn from(error: sea_orm::TransactionError<Error>) -> Self {
-        match error {
-            sea_orm::TransactionError::Connection(error) => error.into(),
-            sea_orm::TransactionError::Transaction(error) => error,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn database_codes_tell_unavailable_from_refused() {
-        for code in ["08006", "57P01", "53300", "40001", "5", "517", "13", "6"] {
-            assert!(is_unavailable_code(code), "{code}");
-        }
-        for code in ["23505", "42601", "1", "19", "2067"] {
-            assert!(!is_unavailable_code(code), "{code}");
-        }
-    }
 
     #[test]
     fn an_internal_error_tells_the_client_nothing() {

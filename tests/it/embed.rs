@@ -1,0 +1,108 @@
+//! `examples/embed.rs`: a server of somebody else's, with our objects in its schema and its own hooks.
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::connect_info::MockConnectInfo,
+    http::{Request, header},
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use sessiongraph::account::{AccountChanges, Accounts};
+use tower::ServiceExt;
+
+use crate::support::{database::TestDatabase, engine::request, on_each_database};
+
+#[expect(dead_code, reason = "its main function is for those who run it")]
+#[path = "../../examples/embed.rs"]
+mod example;
+
+struct Embedder {
+    router: Router,
+    accounts: Accounts,
+}
+
+impl Embedder {
+    async fn new(database: &TestDatabase) -> Self {
+        let (router, accounts) =
+            example::app(&database.url, "a secret of thirty-two bytes or more")
+                .await
+                .unwrap();
+        let router = router.layer(MockConnectInfo(std::net::SocketAddr::from((
+            [192, 0, 2, 1],
+            5_000,
+        ))));
+        Self { router, accounts }
+    }
+
+    async fn post(&self, document: &str, user_agent: &str, token: Option<&str>) -> Value {
+        let mut request = Request::post("/graphql")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::USER_AGENT, user_agent);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request
+            .body(Body::from(json!({ "query": document }).to_string()))
+            .unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        serde_json::from_slice(&to_bytes(response.into_body(), usize::MAX).await.unwrap()).unwrap()
+    }
+}
+
+const SIGN_UP: &str = r#"mutation { signUp(input: {username: "ada", password: "correct horse"}) {
+    account { id } tokens { accessToken refreshToken } } }"#;
+
+fn claims(access_token: &str) -> Value {
+    let payload = BASE64_URL_SAFE_NO_PAD
+        .decode(access_token.split('.').nth(1).unwrap())
+        .unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
+
+on_each_database! {
+    async fn its_own_fields_and_ours_answer_one_query(database: TestDatabase) {
+        let embedder = Embedder::new(&database).await;
+        let signed_up = embedder.post(SIGN_UP, "test", None).await;
+        let token = signed_up["data"]["signUp"]["tokens"]["accessToken"].as_str().unwrap();
+        let answer = embedder.post("{ hello helloMe viewer { username } }", "test", Some(token)).await;
+        let expected = json!({ "hello": "Hello!", "helloMe": "Hello, ada!", "viewer": { "username": "ada" } });
+        assert_eq!(answer["data"], expected);
+        let nobody = embedder.post("{ hello helloMe }", "test", None).await;
+        assert_eq!(nobody["data"], Value::Null, "helloMe is not nullable");
+        assert_eq!(nobody["errors"][0]["extensions"]["reason"], "MISSING_TOKEN");
+        assert_eq!(nobody["errors"][0]["path"], json!(["helloMe"]));
+    }
+
+    async fn its_hooks_add_a_claim_and_turn_a_request_away(database: TestDatabase) {
+        let embedder = Embedder::new(&database).await;
+        let signed_up = embedder.post(SIGN_UP, "test", None).await;
+        let tokens = &signed_up["data"]["signUp"]["tokens"];
+        assert_eq!(claims(tokens["accessToken"].as_str().unwrap())["plan"], "free");
+        let refresh = format!(
+            r"mutation {{ refreshTokens(input: {{refreshToken: {}}}) {{ tokens {{ accessToken }} }} }}",
+            tokens["refreshToken"]
+        );
+        let refreshed = embedder.post(&refresh, "test", None).await;
+        let access_token = refreshed["data"]["refreshTokens"]["tokens"]["accessToken"].as_str().unwrap();
+        assert_eq!(claims(access_token)["plan"], "free");
+        let rejected = embedder.post("{ hello }", "BadBot/1.0", None).await;
+        assert_eq!(rejected["data"], Value::Null);
+        assert_eq!(rejected["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    }
+
+    async fn its_hook_rewords_an_error(database: TestDatabase) {
+        let embedder = Embedder::new(&database).await;
+        let signed_up = embedder.post(SIGN_UP, "test", None).await;
+        let id = signed_up["data"]["signUp"]["account"]["id"].as_str().unwrap().parse().unwrap();
+        let closed = AccountChanges { deactivated: Some(true), ..AccountChanges::default() };
+        embedder.accounts.update(&request(), id, closed).await.unwrap();
+        let refresh = format!(
+            r"mutation {{ refreshTokens(input: {{refreshToken: {}}}) {{ account {{ id }} }} }}",
+            signed_up["data"]["signUp"]["tokens"]["refreshToken"]
+        );
+        let refused = embedder.post(&refresh, "test", None).await;
+        assert_eq!(refused["errors"][0]["extensions"]["code"], "ACCOUNT_CLOSED");
+        assert!(refused["errors"][0]["message"].as_str().unwrap().contains("closed"));
+    }
+}

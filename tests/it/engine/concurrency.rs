@@ -1,0 +1,196 @@
+//! Many requests at once, on two replicas.
+
+use std::collections::HashMap;
+
+use sea_orm::{ConnectionTrait, TransactionTrait};
+use sessiongraph::{
+    account::{AccountChanges, ChangePassword},
+    clock::ManualClock,
+    crypto::password::Password,
+    error::Result,
+    session::{LoginResult, NewSession, Policy, RefreshOutcome, UpsertSession},
+};
+
+use crate::support::{
+    database::{TestDatabase, scalar},
+    engine::{Engine, PASSWORD, request, text},
+    on_each_database,
+};
+
+const LIVE_SESSIONS: &str = "SELECT COUNT(*) FROM sessions WHERE invalidated_at IS NULL";
+
+/// Opens a session against the account as it was at a login.
+async fn open_as_verified(engine: &Engine, login: &LoginResult) -> Result<LoginResult> {
+    let new = NewSession {
+        account_id: login.account.id,
+        credentials_version: Some(login.account.credentials_version),
+        connection_info: engine.sessions.connection_info(&request())?,
+        metadata: None,
+    };
+    let input = UpsertSession::Insert(new);
+    let sessions = &engine.sessions;
+    sessions
+        .upsert_refresh_token_and_session(&request(), input)
+        .await
+}
+
+on_each_database! {
+    async fn of_a_hundred_parallel_refreshes_one_rotates_and_all_get_its_successor(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        let replica = engine.replica(&database).await;
+        let login = engine.sign_up("ada").await;
+        let refreshes: Vec<_> = (0..100)
+            .map(|n| {
+                let replica = if n % 2 == 0 { engine.clone() } else { replica.clone() };
+                let token = login.tokens.refresh_token.clone();
+                tokio::spawn(async move { replica.refresh(&token).await.unwrap() })
+            })
+            .collect();
+        let mut outcomes = HashMap::new();
+        let mut successors = HashMap::new();
+        for refresh in refreshes {
+            let result = refresh.await.unwrap();
+            *outcomes.entry(result.outcome).or_insert(0) += 1;
+            *successors.entry(text(&result.tokens.refresh_token).to_owned()).or_insert(0) += 1;
+        }
+        let expected = [(Some(RefreshOutcome::Rotated), 1), (Some(RefreshOutcome::Converged), 99)];
+        assert_eq!(outcomes, HashMap::from(expected));
+        assert_eq!(successors.len(), 1);
+        let row = engine.row(login.session.id).await;
+        assert_eq!((row.generation, row.parent), (1, Some(0)));
+    }
+
+    async fn sixty_parallel_sign_ins_keep_the_session_limit(database: TestDatabase) {
+        let limit = |policy: &mut Policy| policy.max_sessions_per_account = 5;
+        let engine = Engine::with(&database, ManualClock::default(), limit).await;
+        let replica = engine.replica(&database).await;
+        engine.sign_up("ada").await;
+        let sign_ins: Vec<_> = (0..60)
+            .map(|n| {
+                let replica = if n % 2 == 0 { engine.clone() } else { replica.clone() };
+                tokio::spawn(async move { replica.sign_in("ada").await })
+            })
+            .collect();
+        for sign_in in sign_ins {
+            sign_in.await.unwrap();
+        }
+        assert_eq!(scalar(&engine.db, LIVE_SESSIONS).await, 5);
+        let evicted = "SELECT COUNT(*) FROM sessions WHERE invalidation_reason = 'SESSION_LIMIT'";
+        assert_eq!(scalar(&engine.db, evicted).await, 56);
+    }
+
+    async fn no_session_is_opened_with_a_password_that_was_changed_meanwhile(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        let login = engine.sign_up("ada").await;
+        assert!(open_as_verified(&engine, &login).await.is_ok());
+        let change = ChangePassword {
+            current: Password::new(PASSWORD),
+            new: Password::new("another password"),
+            invalidate_other_sessions: true,
+        };
+        let signed_in = engine.show(&login.tokens.access_token).await;
+        engine.accounts.change_password(&signed_in, change).await.unwrap();
+        let error = open_as_verified(&engine, &login).await.unwrap_err();
+        assert_eq!(error.code(), "AUTHENTICATION_FAILED");
+        assert_eq!(scalar(&engine.db, LIVE_SESSIONS).await, 1);
+    }
+
+    async fn no_session_is_opened_for_an_account_that_was_deactivated_meanwhile(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        let login = engine.sign_up("ada").await;
+        let set = |deactivated| AccountChanges { deactivated: Some(deactivated), ..AccountChanges::default() };
+        engine.accounts.update(&request(), login.account.id, set(true)).await.unwrap();
+        let error = open_as_verified(&engine, &login).await.unwrap_err();
+        assert_eq!(error.code(), "USER_DEACTIVATED");
+        // Even when it is active again: what was verified is no longer the account.
+        engine.accounts.update(&request(), login.account.id, set(false)).await.unwrap();
+        let error = open_as_verified(&engine, &login).await.unwrap_err();
+        assert_eq!(error.code(), "AUTHENTICATION_FAILED");
+        assert_eq!(scalar(&engine.db, LIVE_SESSIONS).await, 0);
+    }
+
+    async fn sessions_are_ended_and_refreshed_at_once_without_a_deadlock(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        let replica = engine.replica(&database).await;
+        let first = engine.sign_up("ada").await;
+        let mut logins = vec![first];
+        for _ in 0..19 {
+            logins.push(engine.sign_in("ada").await);
+        }
+        for round in 0..10 {
+            for login in &logins {
+                for shown_at in [&engine, &replica] {
+                    shown_at.show(&login.tokens.access_token).await;
+                }
+            }
+            let flushes = [engine.clone(), replica.clone()]
+                .map(|flushing| tokio::spawn(async move { flushing.sessions.flush_activity().await }));
+            let refreshes: Vec<_> = logins
+                .iter()
+                .map(|login| {
+                    let (engine, token) = (engine.clone(), login.tokens.refresh_token.clone());
+                    tokio::spawn(async move { engine.refresh(&token).await })
+                })
+                .collect();
+            for flush in flushes {
+                flush.await.unwrap().unwrap();
+            }
+            let mut refreshed = Vec::new();
+            for refresh in refreshes {
+                refreshed.push(refresh.await.unwrap().unwrap());
+            }
+            logins = refreshed;
+            assert_eq!(logins[0].session.generation, round + 1);
+        }
+    }
+}
+
+/// A sign-in that has verified the password while the account is being changed.
+mod on_postgres {
+    use super::*;
+
+    /// Signs in while a transaction that changes the account is open, and commits that once the sign-in waits for it.
+    async fn sign_in_during(change: &str) -> (Engine, Result<LoginResult>) {
+        let database = TestDatabase::postgres().await;
+        let engine = Engine::new(&database).await;
+        engine.sign_up("ada").await;
+        let transaction = engine.db.begin().await.unwrap();
+        transaction.execute_unprepared(change).await.unwrap();
+        let signing_in = engine.clone();
+        let sign_in = tokio::spawn(async move { signing_in.try_sign_in("ada", PASSWORD).await });
+        let waiting = "SELECT COUNT(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while scalar(&engine.db, waiting).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        transaction.commit().await.unwrap();
+        (engine, sign_in.await.unwrap())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_password_change_in_the_middle_of_a_sign_in_wins() {
+        let (engine, result) = sign_in_during(
+            "UPDATE accounts SET password_hash = 'x', credentials_version = credentials_version + 1",
+        )
+        .await;
+        assert_eq!(result.unwrap_err().code(), "AUTHENTICATION_FAILED");
+        assert_eq!(scalar(&engine.db, LIVE_SESSIONS).await, 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_deactivation_in_the_middle_of_a_sign_in_wins() {
+        let (engine, result) = sign_in_during(
+            "UPDATE accounts SET deactivated_at = now(), credentials_version = credentials_version + 1",
+        )
+        .await;
+        assert_eq!(result.unwrap_err().code(), "USER_DEACTIVATED");
+        assert_eq!(scalar(&engine.db, LIVE_SESSIONS).await, 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_harmless_change_in_the_middle_of_a_sign_in_disturbs_nothing() {
+        let (engine, result) = sign_in_during("UPDATE accounts SET permissions = 'read'").await;
+        assert_eq!(result.unwrap().claims.scope, "read");
+        assert_eq!(scalar(&engine.db, LIVE_SESSIONS).await, 2);
+    }
+}
