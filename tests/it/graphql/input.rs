@@ -247,12 +247,16 @@ on_each_database! {
             ("metadata", json!({ "accountId": id, "connectionInfo": from, "metadata": "x".repeat(4095) })),
             ("metadata", json!({ "accountId": id, "connectionInfo": from, "metadata": { "a": ["b\u{0}"] } })),
             ("metadata", json!({ "accountId": id, "connectionInfo": from, "metadata": { "a\u{0}": 1 } })),
+            ("ip", json!({ "accountId": id, "connectionInfo": { "ip": "localhost", "userAgent": "x" } })),
+            ("ip", json!({ "accountId": id, "connectionInfo": { "ip": "192.0.2.1:80", "userAgent": "x" } })),
+            ("ip", json!({ "accountId": id, "connectionInfo": { "ip": "192.0.2.0/24", "userAgent": "x" } })),
+            ("userAgent", json!({ "accountId": id, "connectionInfo": { "ip": "192.0.2.1", "userAgent": "a\u{0}b" } })),
+            ("userAgent", json!({ "accountId": id, "connectionInfo": { "ip": "192.0.2.1", "userAgent": "a\nb" } })),
         ]).await;
         let before = everything(&app).await;
         for (ip, agent, code) in [
             ("", "x", "INVALID_LOCATION_INFO_IP"),
-            ("localhost", "x", "INVALID_LOCATION_INFO_IP"),
-            ("192.0.2.1:80", "x", "INVALID_LOCATION_INFO_IP"),
+            (" ", "x", "INVALID_LOCATION_INFO_IP"),
             ("192.0.2.1", "", "INVALID_LOCATION_INFO_USER_AGENT"),
             ("192.0.2.1", " ", "INVALID_LOCATION_INFO_USER_AGENT"),
         ] {
