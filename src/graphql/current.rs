@@ -44,6 +44,15 @@ pub(super) async fn current_session(ctx: &Context<'_>) -> Result<Option<CurrentS
     }
 }
 
+/// The request's session, for what shows itself to its owner only. A token that does not hold makes nobody of its bearer:
+/// the fields that want a session say why.
+pub(super) async fn own_session(ctx: &Context<'_>) -> Result<Option<CurrentSession>> {
+    match current_session(ctx).await {
+        Err(error) if matches!(error.kind(), ErrorKind::Unauthenticated(_)) => Ok(None),
+        own => own,
+    }
+}
+
 /// Who may ask for accounts that are not its own.
 pub(super) enum Requester {
     /// A signed-in account.

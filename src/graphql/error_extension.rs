@@ -20,7 +20,11 @@ use async_graphql::{
 };
 use async_trait::async_trait;
 
-use super::errors::{RequestId, Stage, finish};
+use super::{
+    document::selected_operation,
+    errors::{RequestId, Stage, finish},
+    variables::misfits,
+};
 
 /// Handles the errors of each request; register it before every other extension.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,6 +43,8 @@ struct ErrorHandling(Mutex<State>);
 #[derive(Default)]
 struct State {
     request_id: Option<String>,
+    /// Variables that do not fit: said once the document itself is found to be valid.
+    misfits: Vec<ServerError>,
     failed: Failed,
 }
 
@@ -105,7 +111,16 @@ impl Extension for ErrorHandling {
         self.state().request_id = id
             .and_then(|id| id.downcast_ref::<RequestId>())
             .map(|id| id.0.clone());
-        next.run(ctx, request).await
+        let mut request = next.run(ctx, request).await?;
+        let name = request.operation_name.clone();
+        let variables = request.variables.clone();
+        if let Ok(document) = request.parsed_query()
+            && let Some(operation) = selected_operation(document, name.as_deref())
+        {
+            let registry = &ctx.schema_env.registry;
+            self.state().misfits = misfits(registry, &operation.node, &variables);
+        }
+        Ok(request)
     }
 
     async fn parse_query(
@@ -126,7 +141,14 @@ impl Extension for ErrorHandling {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
-        next.run(ctx).await.map_err(|mut errors| {
+        let misfits = std::mem::take(&mut self.state().misfits);
+        let checked = next.run(ctx).await;
+        let validated = if misfits.is_empty() {
+            checked
+        } else {
+            checked.and(Err(misfits))
+        };
+        validated.map_err(|mut errors| {
             for error in &mut errors {
                 self.finish(error, Stage::Validation);
             }

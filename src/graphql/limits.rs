@@ -16,7 +16,7 @@ use async_graphql::{
 };
 use async_trait::async_trait;
 
-use super::{document::selected_operation, errors::request_error};
+use super::errors::request_error;
 use crate::{
     error::{Error, ErrorKind},
     page,
@@ -53,21 +53,21 @@ impl Extension for DocumentLimits {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let mut request = next.run(ctx, request).await?;
-        let name = request.operation_name.clone();
         let variables = request.variables.clone();
         // What cannot be read is for parsing and validation to refuse.
-        if let Ok(document) = request.parsed_query()
-            && let Some(operation) = selected_operation(document, name.as_deref())
-        {
-            let mut scale = Scale {
-                registry: &ctx.schema_env.registry,
-                document,
-                operation: &operation.node,
-                variables: &variables,
-                fragments: HashMap::new(),
-            };
-            let weight = scale.weigh_operation();
-            self.check(weight).map_err(request_error)?;
+        if let Ok(document) = request.parsed_query() {
+            // All operations, not only the one that runs: validation walks through each of them.
+            for (_, operation) in document.operations.iter() {
+                let mut scale = Scale {
+                    registry: &ctx.schema_env.registry,
+                    document,
+                    operation: &operation.node,
+                    variables: &variables,
+                    fragments: HashMap::new(),
+                };
+                let weight = scale.weigh_operation();
+                self.check(weight).map_err(request_error)?;
+            }
         }
         Ok(request)
     }

@@ -17,6 +17,7 @@ mod sdl;
 mod session_extension;
 mod subgraph;
 pub mod types;
+mod variables;
 
 pub use self::{
     error_extension::ErrorExtension,

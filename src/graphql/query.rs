@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 
 use super::{
-    current::{Requester, accounts, current_session, has_scope, requester, require_scope},
+    current::{
+        Requester, accounts, current_session, has_scope, own_session, requester, require_scope,
+    },
     loader::{Batches, SessionKey},
     types::{self, Account, AccountBy, AccountConnection, Session},
 };
@@ -115,10 +117,8 @@ impl SessionEntities {
             return Ok(None);
         };
         let visible = has_scope(ctx, Scope::SessionsRead)
-            || current_session(ctx)
-                .await
-                .ok()
-                .flatten()
+            || own_session(ctx)
+                .await?
                 .is_some_and(|own| own.account.id == row.account_id);
         Ok(visible.then(|| Session::by_requester((*row).clone())))
     }

@@ -11,7 +11,7 @@ use crate::{
     entity::account,
     error::Result,
     graphql::{
-        current::{current_session, has_scope},
+        current::{has_scope, own_session},
         loader::{AccountKey, Batches, SessionPageKey},
     },
     page::Page,
@@ -62,8 +62,7 @@ impl Account {
     /// The row, for whom it is visible.
     async fn visible(&self, ctx: &Context<'_>) -> Result<Option<Arc<account::Model>>> {
         if !self.granted && !has_scope(ctx, Scope::AccountsRead) {
-            // A token that does not hold makes nobody of its bearer; the fields that want a session say why.
-            let own = current_session(ctx).await.ok().flatten();
+            let own = own_session(ctx).await?;
             return Ok(own
                 .filter(|own| own.account.id == self.id)
                 .map(|own| Arc::new(own.account)));

@@ -1,3 +1,15 @@
 //! The contract over the real router.
 
+mod actions;
+mod change_password;
 mod current_session;
+mod error_codes;
+mod errors;
+mod input;
+mod invalidate;
+mod logout;
+mod refresh;
+mod service_keys;
+mod sign_in;
+mod sign_up;
+mod visibility;

@@ -1,6 +1,6 @@
 //! The whole application in the process: requests go through the real router, the clock is the test's.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use axum::{
     Router,
@@ -8,6 +8,7 @@ use axum::{
     extract::connect_info::MockConnectInfo,
     http::{HeaderMap, Request, Response, StatusCode, header},
 };
+use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::{Value, json};
 use sessiongraph::{
     clock::ManualClock,
@@ -20,7 +21,7 @@ use sessiongraph::{
 use tower::ServiceExt;
 
 use super::{
-    database::TestDatabase,
+    database::{TestDatabase, scalar},
     engine::{Engine, FIREFOX, PASSWORD, SECRET},
 };
 
@@ -53,6 +54,11 @@ impl TestApp {
         flags: &[(&'static str, &str)],
         change: impl FnOnce(&mut Policy),
     ) -> Self {
+        // A test that fails shows what the log would have said.
+        let _ = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::ERROR)
+            .with_test_writer()
+            .try_init();
         let engine = Engine::with(database, ManualClock::default(), |policy| {
             ORIGIN.clone_into(&mut policy.issuer);
             change(policy);
@@ -118,6 +124,44 @@ impl TestApp {
         self.bearer(secrecy::ExposeSecret::expose_secret(&key))
     }
 
+    /// Somebody with the access token of a login result.
+    pub(crate) fn signed_in(&self, login: &Value) -> Client {
+        self.bearer(access_token(login))
+    }
+
+    /// A page of the server's own, with the cookies that it has been given.
+    pub(crate) fn browser(&self) -> Browser {
+        Browser {
+            client: self.anonymous().with(header::ORIGIN.as_str(), ORIGIN),
+            cookies: BTreeMap::new(),
+        }
+    }
+
+    /// Exchanges a refresh token.
+    pub(crate) async fn refresh(&self, refresh_token: &str) -> Answer {
+        self.anonymous().refresh(refresh_token).await
+    }
+
+    /// How many rows a table has.
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        scalar(&self.engine.db, &format!("SELECT COUNT(*) FROM {table}")).await
+    }
+
+    /// Runs statements behind the server's back.
+    pub(crate) async fn sql(&self, sql: &str) {
+        self.engine.db.execute_unprepared(sql).await.unwrap();
+    }
+
+    /// Deletes all accounts and leaves their sessions, which no foreign key would allow.
+    pub(crate) async fn lose_accounts(&self) {
+        self.sql(if self.engine.db.get_database_backend() == DbBackend::Sqlite {
+            "PRAGMA foreign_keys = OFF; DELETE FROM accounts; PRAGMA foreign_keys = ON"
+        } else {
+            "SET session_replication_role = replica; DELETE FROM accounts; SET session_replication_role = DEFAULT"
+        })
+        .await;
+    }
+
     /// Signs somebody up and returns the login result, with tokens and the ids of account and session.
     pub(crate) async fn sign_up(&self, username: &str) -> Value {
         let document = "mutation ($input: SignUpInput!) { signUp(input: $input) { account { id } session { id } tokens { \
@@ -156,6 +200,21 @@ impl Client {
         self.run(document, json!({})).await
     }
 
+    /// Exchanges a refresh token.
+    pub(crate) async fn refresh(&self, refresh_token: &str) -> Answer {
+        let document = "mutation ($token: String) { refreshTokens(input: { refreshToken: $token }) { refreshOutcome \
+                        account { id } session { id } tokens { accessToken refreshToken } } }";
+        self.run(document, json!({ "token": refresh_token })).await
+    }
+
+    /// Signs in with a user name and the password of the tests.
+    pub(crate) async fn sign_in(&self, identifier: &str) -> Answer {
+        let document = "mutation ($input: SignInInput!) { signIn(input: $input) { account { id } session { id } \
+                        tokens { accessToken refreshToken } } }";
+        let input = json!({ "input": { "identifier": identifier, "password": PASSWORD } });
+        self.run(document, input).await
+    }
+
     /// Posts any JSON.
     pub(crate) async fn post(&self, body: &Value) -> Answer {
         let mut request =
@@ -169,7 +228,78 @@ impl Client {
     }
 }
 
+/// A page in a browser: cookies that an answer sets come back with the next request.
+#[derive(Clone)]
+pub(crate) struct Browser {
+    pub(crate) client: Client,
+    pub(crate) cookies: BTreeMap<String, String>,
+}
+
+impl Browser {
+    /// Runs a document and keeps the cookies of the answer.
+    pub(crate) async fn query(&mut self, document: &str) -> Answer {
+        self.post(&json!({ "query": document })).await
+    }
+
+    /// Posts any JSON and keeps the cookies of the answer.
+    pub(crate) async fn post(&mut self, body: &Value) -> Answer {
+        let mut client = self.client.clone();
+        if !self.cookies.is_empty() {
+            let all: Vec<_> = self
+                .cookies
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            client = client.with(header::COOKIE.as_str(), &all.join("; "));
+        }
+        let answer = client.post(body).await;
+        for line in answer.set_cookies() {
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            if value.is_empty() {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        answer
+    }
+
+    /// Signs up with cookies.
+    pub(crate) async fn sign_up(&mut self, username: &str) -> Answer {
+        self.query(&format!(
+            "mutation {{ signUp(input: {{ username: \"{username}\", password: \"{PASSWORD}\", transport: COOKIE }}) \
+             {{ account {{ id }} session {{ id }} tokens {{ accessToken }} }} }}"
+        ))
+        .await
+    }
+}
+
+/// The access token in a login result.
+#[track_caller]
+pub(crate) fn access_token(login: &Value) -> &str {
+    login["tokens"]["accessToken"].as_str().unwrap()
+}
+
+/// The refresh token in a login result.
+#[track_caller]
+pub(crate) fn refresh_token(login: &Value) -> &str {
+    login["tokens"]["refreshToken"].as_str().unwrap()
+}
+
+/// A token with one character of its signature changed.
+pub(crate) fn forged(token: &str) -> String {
+    let mut bytes = token.as_bytes().to_vec();
+    let at = bytes.len() - 5;
+    bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+    String::from_utf8(bytes).unwrap()
+}
+
 impl Answer {
+    /// All errors.
+    pub(crate) fn errors(&self) -> &[Value] {
+        self.body["errors"].as_array().map_or(&[], Vec::as_slice)
+    }
+
     /// One field of the data; fails the test where there are errors.
     #[track_caller]
     pub(crate) fn data(&self, field: &str) -> &Value {
