@@ -50,9 +50,9 @@ pub(super) fn finish(error: &mut ServerError, stage: Stage, request_id: Option<&
 
 /// The answer to a request of which nothing was executed.
 #[must_use]
-pub fn refusal(error: Error) -> Response {
+pub fn refusal(error: Error, request_id: Option<&str>) -> Response {
     let mut error = request_error(error);
-    finish(&mut error, Stage::Execution, None);
+    finish(&mut error, Stage::Execution, request_id);
     Response::from_errors(vec![error])
 }
 

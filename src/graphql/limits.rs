@@ -16,7 +16,7 @@ use async_graphql::{
 };
 use async_trait::async_trait;
 
-use super::errors::request_error;
+use super::{document::variable, errors::request_error};
 use crate::{
     error::{Error, ErrorKind},
     page,
@@ -36,6 +36,8 @@ pub struct DocumentLimits {
     pub complexity: usize,
     /// How many aliases there may be.
     pub aliases: usize,
+    /// Whether the schema may be read.
+    pub introspection: bool,
 }
 
 impl ExtensionFactory for DocumentLimits {
@@ -75,6 +77,12 @@ impl Extension for DocumentLimits {
 
 impl DocumentLimits {
     fn check(&self, weight: Weight) -> Result<(), Error> {
+        if weight.introspects && !self.introspection {
+            return Err(ErrorKind::GraphqlValidationFailed(
+                "Introspection is switched off.".into(),
+            )
+            .into());
+        }
         if weight.representations > MAX_REPRESENTATIONS {
             return Err(Error::bad_user_input(
                 "representations",
@@ -108,6 +116,8 @@ struct Weight {
     aliases: u64,
     /// The most representations that one `_entities` asks for.
     representations: u64,
+    /// Whether it reads the schema.
+    introspects: bool,
 }
 
 impl Weight {
@@ -117,6 +127,7 @@ impl Weight {
             complexity: self.complexity.saturating_add(other.complexity),
             aliases: self.aliases.saturating_add(other.aliases),
             representations: self.representations.max(other.representations),
+            introspects: self.introspects || other.introspects,
         }
     }
 }
@@ -208,6 +219,8 @@ impl<'a> Scale<'a> {
                 .aliases
                 .saturating_add(u64::from(field.alias.is_some())),
             representations: below.representations.max(representations),
+            introspects: below.introspects
+                || ["__schema", "__type"].contains(&field.name.node.as_str()),
         }
     }
 
@@ -233,14 +246,6 @@ impl<'a> Scale<'a> {
     }
 
     fn variable(&self, name: &Name) -> Option<&Value> {
-        self.variables.get(name).or_else(|| {
-            let mut definitions = self.operation.variable_definitions.iter();
-            let definition = definitions.find(|definition| definition.node.name.node == *name)?;
-            definition
-                .node
-                .default_value
-                .as_ref()
-                .map(|value| &value.node)
-        })
+        variable(self.operation, self.variables, name)
     }
 }

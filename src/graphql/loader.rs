@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::{
+    Context,
+    dataloader::{DataLoader, Loader},
+};
 use uuid::Uuid;
 
 use super::batching;
@@ -30,6 +33,12 @@ pub(crate) struct Batches {
 /// The loader of a schema. It keeps nothing: what has ended is seen by the next request.
 pub(super) fn loader(accounts: Accounts) -> DataLoader<Batches> {
     batching::loader(Batches { accounts }).max_batch_size(MAX_BATCH)
+}
+
+/// The loader of the schema that a field is resolved in.
+pub(super) fn batches<'a>(ctx: &Context<'a>) -> Result<&'a DataLoader<Batches>> {
+    ctx.data_opt()
+        .ok_or_else(|| Error::internal("the schema has no loader"))
 }
 
 /// An account by id.

@@ -10,6 +10,7 @@ mod error_extension;
 mod errors;
 mod limits;
 mod loader;
+mod merged_root;
 mod mutation;
 mod query;
 mod schema;

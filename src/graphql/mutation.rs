@@ -113,7 +113,7 @@ impl SessionMutation {
             }
             _ => Caller::Session(request.session_claims()?.clone()),
         };
-        let account_id = input.account_id.as_ref().map(types::id);
+        let account_id = input.account_id.as_ref().map(types::id_or_nobodys);
         let what = sessions_to_end(input)?;
         let ended = sessions(ctx)?
             .invalidate_sessions(request, &caller, account_id, what)
@@ -149,7 +149,7 @@ impl SessionMutation {
         require_scope(ctx, Scope::SessionsWrite).await?;
         let transport = input.transport.or(TokenTransport::Body).into();
         let input = CreateSession {
-            account_id: types::id(&input.account_id),
+            account_id: types::id_or_nobodys(&input.account_id),
             connection_info: connection_info(input.connection_info)?,
             metadata: input.metadata.map(|metadata| metadata.0),
             transport,
@@ -177,7 +177,7 @@ impl SessionMutation {
         accounts(ctx)?
             .create(request(ctx)?, new)
             .await
-            .map(Account::by_requester)
+            .map(|row| Account::by_requester(row.into()))
     }
 
     /// Service keys with accounts:write only. `deactivated: true` ends every session of the account and refuses new ones
@@ -189,7 +189,7 @@ impl SessionMutation {
         input: UpdateAccountInput,
     ) -> Result<Account> {
         require_scope(ctx, Scope::AccountsWrite).await?;
-        let id = types::id(&input.id);
+        let id = types::id_or_nobodys(&input.id);
         let changes = AccountChanges {
             username: input.username,
             email: input.email,
@@ -199,16 +199,16 @@ impl SessionMutation {
             deactivated: input.deactivated,
         };
         let row: account::Model = accounts(ctx)?.update(request(ctx)?, id, changes).await?;
-        Ok(Account::by_requester(row))
+        Ok(Account::by_requester(row.into()))
     }
 }
 
 /// `ONE` wants exactly one of `sessionId` and `token`, the other modes neither.
 fn sessions_to_end(input: InvalidateSessionsInput) -> Result<InvalidateSessions> {
     match (input.mode, input.session_id, input.token) {
-        (InvalidateSessionsMode::One, Some(id), None) => {
-            Ok(InvalidateSessions::One(SessionSelector::Id(types::id(&id))))
-        }
+        (InvalidateSessionsMode::One, Some(id), None) => Ok(InvalidateSessions::One(
+            SessionSelector::Id(types::id_or_nobodys(&id)),
+        )),
         (InvalidateSessionsMode::One, None, Some(token)) => Ok(InvalidateSessions::One(
             SessionSelector::Token(token.into()),
         )),

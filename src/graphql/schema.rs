@@ -23,8 +23,6 @@ pub type Schema = async_graphql::Schema<Subgraph<Query>, Mutation, EmptySubscrip
 /// What the server's schema allows.
 #[derive(Debug, Clone, Copy)]
 pub struct SchemaOptions {
-    /// Whether clients may read the schema.
-    pub introspection: bool,
     /// Whether gateways may read it, through `_service`.
     pub subgraph_sdl: bool,
     /// What documents may be, at most.
@@ -59,7 +57,7 @@ pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
     let mut builder = extend(roots, accounts)
         .extension(options.limits)
         .extension(service_sdl);
-    if !options.introspection {
+    if !options.limits.introspection {
         // A suggestion names fields as well.
         builder = builder.disable_introspection().disable_suggestions();
     }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use super::{
     batching, current::Current, document::selected_operation, errors::request_error,
-    subgraph::Representations,
+    merged_root::merged, subgraph::Representations,
 };
 use crate::{
     request::{Operation, SessionRequest},
@@ -55,6 +55,9 @@ impl Extension for SessionExtension {
             .cloned()
             .unwrap_or_default();
         session_request.operation = operation(&mut request);
+        if session_request.operation == Operation::Mutation {
+            merge_root_fields(&mut request);
+        }
         let session_request = self
             .sessions
             .handle_request(session_request)
@@ -73,6 +76,17 @@ impl Extension for SessionExtension {
         next: NextExecute<'_>,
     ) -> Response {
         batching::execution(next.run(ctx, operation_name)).await
+    }
+}
+
+fn merge_root_fields(request: &mut Request) {
+    let variables = request.variables.clone();
+    let merged = request
+        .parsed_query()
+        .ok()
+        .and_then(|document| merged(document, &variables));
+    if let Some(document) = merged {
+        request.set_parsed_query(document);
     }
 }
 

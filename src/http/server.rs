@@ -4,7 +4,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    extract::Request,
     http::{HeaderName, HeaderValue, Method, header},
+    middleware::{map_request, map_response},
     routing,
 };
 use sea_orm::DatabaseConnection;
@@ -29,6 +31,8 @@ use crate::{
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// A UUID has 36 characters, a trace id 32.
+const MAX_REQUEST_ID_LENGTH: usize = 64;
 /// How much longer than a request may take the server waits, when it stops, for those in flight.
 const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 /// How long browsers remember what CORS allows.
@@ -62,12 +66,12 @@ impl App {
             config::ForwardedHeader::Forwarded => ForwardedHeader::Forwarded,
         };
         let options = SchemaOptions {
-            introspection: config.introspection,
             subgraph_sdl: config.subgraph_sdl,
             limits: DocumentLimits {
                 depth: config.max_depth,
                 complexity: config.max_complexity,
                 aliases: config.max_aliases,
+                introspection: config.introspection,
             },
         };
         Self {
@@ -98,8 +102,12 @@ pub fn router(app: App) -> Router {
     let graphql = routing::get(endpoint::get)
         .post(endpoint::post)
         .head(endpoint::method_not_allowed);
+    let graphql = graphql
+        .fallback(endpoint::method_not_allowed)
+        .layer(RequestDecompressionLayer::new())
+        .layer(map_response(endpoint::in_form));
     let mut router = Router::new()
-        .route("/graphql", graphql.fallback(endpoint::method_not_allowed))
+        .route("/graphql", graphql)
         .route("/.well-known/jwks.json", routing::get(pages::jwks))
         .route("/health/live", routing::get(pages::live))
         .route("/health/ready", routing::get(pages::ready));
@@ -112,16 +120,33 @@ pub fn router(app: App) -> Router {
         router = router.layer(cors(&app.allowed_origins));
     }
     router
-        .layer(RequestDecompressionLayer::new())
-        .layer(CatchPanicLayer::new())
+        .layer(CatchPanicLayer::custom(endpoint::panicked))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(map_request(without_unusable_id))
         .with_state(app)
 }
 
+/// A client's own request id goes into logs and errors, so it is a short word or none.
+async fn without_unusable_id(mut request: Request) -> Request {
+    let is_usable = |id: &HeaderValue| {
+        let id = id.as_bytes();
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+        (1..=MAX_REQUEST_ID_LENGTH).contains(&id.len()) && id.iter().all(is_word)
+    };
+    if request
+        .headers()
+        .get(REQUEST_ID)
+        .is_some_and(|id| !is_usable(id))
+    {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request
+}
+
 /// What a request's log lines say of it. Not the query string, which may hold variables, nor any header but its id.
-fn span(request: &axum::extract::Request) -> Span {
+fn span(request: &Request) -> Span {
     let id = request
         .headers()
         .get(REQUEST_ID)
@@ -179,6 +204,12 @@ pub async fn serve(
         }
     };
     drop(background);
+    // What goes on although its client is gone: it ends with its transaction.
+    let tasks = services.sessions.tasks();
+    tasks.close();
+    if tokio::time::timeout(patience, tasks.wait()).await.is_err() {
+        tracing::warn!("some work had not ended when the server stopped");
+    }
     let flushed = services.sessions.flush_activity().await;
     close(services.db).await;
     result.and(flushed)

@@ -54,7 +54,7 @@ pub enum Rotation {
 
 impl Keyring {
     /// Lets the standby key sign as soon as it has been published for long enough, or `at_once`. Asking again while it
-    /// waits changes nothing.
+    /// waits, or has just taken over, changes nothing, unless `at_once`.
     ///
     /// # Errors
     ///
@@ -63,6 +63,9 @@ impl Keyring {
         self.ensure_keyring()?;
         self.reload().await?;
         let standby = self.standby()?;
+        if let Some(kid) = self.just_rotated().filter(|_| !at_once) {
+            return Ok(Rotation::Done { kid });
+        }
         let due = standby.published_at + self.options.publish_ahead;
         if at_once || due <= self.clock.now() {
             self.activate(&standby).await?;
@@ -197,6 +200,19 @@ impl Keyring {
             }
         }
         Ok(())
+    }
+
+    /// The key that signs, where it took over less than a publishing time ago: asked again, a rotation is done already.
+    fn just_rotated(&self) -> Option<String> {
+        let loaded = self.loaded();
+        let signing = loaded
+            .signing_rows
+            .iter()
+            .find(|row| self.is_ours(row) && signs(row))?;
+        let took_over = signing
+            .activated_at
+            .filter(|at| *at > signing.published_at)?;
+        (took_over + self.options.publish_ahead > self.clock.now()).then(|| signing.kid.clone())
     }
 
     fn is_ours(&self, row: &signing_key::Model) -> bool {

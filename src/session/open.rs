@@ -67,14 +67,18 @@ impl Sessions {
         request: &SessionRequest,
         input: UpsertSession,
     ) -> Result<LoginResult> {
-        let result = match input {
-            UpsertSession::Insert(new) => self.open(request, new).await,
-            UpsertSession::Update(token) => self.refresh(request, token).await,
-        };
-        match result {
-            Err(error) => Err(self.run_on_upsert_session_error(error, request).await),
-            opened => opened,
-        }
+        let (sessions, request) = (self.clone(), request.clone());
+        self.to_the_end(async move {
+            let result = match input {
+                UpsertSession::Insert(new) => sessions.open(&request, new).await,
+                UpsertSession::Update(token) => sessions.refresh(&request, token).await,
+            };
+            match result {
+                Err(error) => Err(sessions.run_on_upsert_session_error(error, &request).await),
+                opened => opened,
+            }
+        })
+        .await
     }
 
     async fn open(&self, request: &SessionRequest, new: NewSession) -> Result<LoginResult> {
@@ -107,7 +111,7 @@ impl Sessions {
     ) -> Result<Opened> {
         let now = self.0.clock.now();
         let evicted = self.make_room(transaction, new.account_id).await?;
-        let ConnectionInfo { ip, user_agent } = new.connection_info;
+        let ConnectionInfo { ip, user_agent } = new.connection_info.normalized();
         let session = session::Model {
             id: self.new_id(now)?,
             account_id: new.account_id,

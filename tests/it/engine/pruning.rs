@@ -48,7 +48,7 @@ on_each_database! {
     }
 
     async fn more_than_one_batch_is_deleted(database: TestDatabase) {
-        let engine = Engine::with(&database, Default::default(), |policy| policy.max_sessions_per_account = 10_000).await;
+        let engine = Engine::with(&database, sessiongraph::clock::ManualClock::default(), |policy| policy.max_sessions_per_account = 10_000).await;
         let login = engine.sign_up("ada").await;
         let copies = if database.is_postgres() {
             "INSERT INTO sessions SELECT gen_random_uuid(), account_id, generation, parent, seen_generation, ip, user_agent, \
@@ -72,7 +72,7 @@ on_each_database! {
         let engine = Engine::new(&database).await;
         let replica = |id| Leases::new(engine.db.clone(), Arc::new(engine.clock.clone()), Uuid::from_u128(id));
         let (a, b) = (replica(1), replica(2));
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert!(a.acquire("work", minute).await.unwrap());
         assert!(!b.acquire("work", minute).await.unwrap());
         assert!(b.acquire("other work", minute).await.unwrap());

@@ -8,6 +8,7 @@ mod errors;
 mod input;
 mod invalidate;
 mod logout;
+mod merged_fields;
 mod refresh;
 mod service_keys;
 mod sign_in;
