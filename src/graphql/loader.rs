@@ -1,10 +1,11 @@
 //! Batching: what the fields of one answer ask for, one statement fetches.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_graphql::dataloader::{DataLoader, Loader};
 use uuid::Uuid;
 
+use super::gate::Gate;
 use crate::{
     account::Accounts,
     entity::{
@@ -26,9 +27,13 @@ pub(crate) struct Batches {
     accounts: Accounts,
 }
 
-/// The loader of a schema. It keeps nothing: what has ended is seen by the next request.
-pub(super) fn loader(accounts: Accounts) -> DataLoader<Batches> {
-    DataLoader::new(Batches { accounts }, tokio::spawn).max_batch_size(MAX_BATCH)
+/// The loader of one operation. It keeps nothing: what has ended is seen by the next one.
+pub(super) fn loader(accounts: Accounts, gate: &Gate) -> DataLoader<Batches> {
+    let gate = gate.clone();
+    let spawner = move |load| tokio::spawn(gate.when_idle(load));
+    DataLoader::new(Batches { accounts }, spawner)
+        .delay(Duration::ZERO)
+        .max_batch_size(MAX_BATCH)
 }
 
 /// An account by id.

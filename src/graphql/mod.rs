@@ -7,6 +7,7 @@ mod current;
 pub(crate) mod document;
 mod error_extension;
 mod errors;
+mod gate;
 mod limits;
 mod loader;
 mod mutation;

@@ -17,9 +17,9 @@ use crate::{
     crypto::password::Password,
     entity::account,
     error::{Error, ErrorKind, Result},
-    request::{Authentication, ConnectionInfo},
+    request::{Authentication, ConnectionInfo, SessionRequest},
     scope::Scope,
-    session::{Caller, InvalidateSessions, SessionSelector},
+    session::{Caller, InvalidateSessions, SessionSelector, Sessions},
 };
 
 /// The mutations, to merge into a schema of your own.
@@ -150,7 +150,7 @@ impl SessionMutation {
         let transport = input.transport.or(TokenTransport::Body).into();
         let input = CreateSession {
             account_id: types::id(&input.account_id),
-            connection_info: connection_info(input.connection_info)?,
+            connection_info: connection_info(sessions(ctx)?, input.connection_info)?,
             metadata: input.metadata.map(|metadata| metadata.0),
             transport,
         };
@@ -227,7 +227,8 @@ fn sessions_to_end(input: InvalidateSessionsInput) -> Result<InvalidateSessions>
     }
 }
 
-fn connection_info(input: ConnectionInfoInput) -> Result<ConnectionInfo> {
+/// Where an end user's request came from, in the form that a request of his own would have had.
+fn connection_info(sessions: &Sessions, input: ConnectionInfoInput) -> Result<ConnectionInfo> {
     if input.ip.trim().is_empty() {
         return Err(ErrorKind::InvalidLocationInfoIp.into());
     }
@@ -242,8 +243,8 @@ fn connection_info(input: ConnectionInfoInput) -> Result<ConnectionInfo> {
             "must not contain control characters",
         ));
     }
-    Ok(ConnectionInfo {
-        ip,
-        user_agent: input.user_agent,
-    })
+    let mut of_user = SessionRequest::new();
+    of_user.ip = Some(ip);
+    of_user.user_agent = Some(input.user_agent);
+    sessions.connection_info(&of_user)
 }

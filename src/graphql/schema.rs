@@ -4,7 +4,7 @@ use async_graphql::{EmptySubscription, MergedObject, ObjectType, SchemaBuilder, 
 
 use super::{
     DocumentLimits, ErrorExtension, SessionEntities, SessionExtension, SessionMutation,
-    SessionQuery, loader,
+    SessionQuery,
     sdl::{ServiceSdl, federated},
 };
 use crate::account::Accounts;
@@ -45,7 +45,6 @@ where
     S: SubscriptionType + 'static,
 {
     builder
-        .data(loader::loader(accounts.clone()))
         .extension(ErrorExtension)
         .extension(SessionExtension::new(accounts.sessions().clone()))
         .data(accounts)

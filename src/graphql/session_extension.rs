@@ -3,14 +3,18 @@
 use std::{any::TypeId, sync::Arc};
 
 use async_graphql::{
-    Request, ServerResult,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
+    Request, Response, ServerResult,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextPrepareRequest},
     parser::types::OperationType,
 };
 use async_trait::async_trait;
 
-use super::{current::Current, document::selected_operation, errors::request_error};
+use super::{
+    current::Current, document::selected_operation, errors::request_error, gate::Gate,
+    loader::loader,
+};
 use crate::{
+    account::Accounts,
     request::{Operation, SessionRequest},
     session::Sessions,
 };
@@ -59,7 +63,25 @@ impl Extension for SessionExtension {
             .map_err(request_error)?;
         request.data.insert(session_request);
         request.data.insert(Current::default());
+        if let Some(accounts) = ctx.data_opt::<Accounts>() {
+            let gate = Gate::default();
+            request.data.insert(loader(accounts.clone(), &gate));
+            request.data.insert(gate);
+        }
         Ok(request)
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let executed = next.run(ctx, operation_name);
+        match ctx.data_opt::<Gate>() {
+            Some(gate) => gate.hold(executed).await,
+            None => executed.await,
+        }
     }
 }
 
