@@ -15,3 +15,4 @@ mod support;
 
 mod engine;
 mod graphql;
+mod http;
