@@ -16,3 +16,4 @@ mod support;
 mod engine;
 mod federation;
 mod graphql;
+mod http;

@@ -80,6 +80,21 @@ on_each_database! {
         assert!(is_valid(&app, &ada).await);
     }
 
+    async fn the_end_users_agent_may_be_of_any_length(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let id = app.sign_up("ada").await["account"]["id"].clone();
+        let service = app.service(&[SessionsWrite]).await;
+        let document = "mutation ($input: CreateSessionInput!) { createSession(input: $input) { session { connectionInfo { userAgent } } tokens { refreshToken } } }";
+        for letter in ["a", "ä"] {
+            let agent = letter.repeat(5_000);
+            let input = json!({ "accountId": id, "connectionInfo": { "ip": "::1", "userAgent": agent } });
+            let answer = service.run(document, json!({ "input": input })).await;
+            let login = answer.data("createSession");
+            let stored = login["session"]["connectionInfo"]["userAgent"].as_str().unwrap();
+            assert!(agent.starts_with(stored) && stored.len() > 500, "{stored}");
+        }
+    }
+
     async fn an_account_is_created_with_all_that_it_has(database: TestDatabase) {
         let app = TestApp::new(&database).await;
         let service = app.service(&[AccountsRead, AccountsWrite]).await;

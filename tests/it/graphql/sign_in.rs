@@ -13,6 +13,7 @@ on_each_database! {
     async fn each_sign_in_is_a_session_of_its_own(database: TestDatabase) {
         let app = TestApp::new(&database).await;
         let first = app.sign_up("ada").await;
+        app.engine.advance(1);
         let safari = app.anonymous().with("user-agent", SAFARI);
         let answer = safari.sign_in("ADA").await;
         let second = answer.data("signIn");

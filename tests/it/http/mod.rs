@@ -1,0 +1,9 @@
+//! What is seen of the HTTP surface, through the router.
+
+mod client_ip;
+mod cookies;
+mod cors;
+mod graphql_over_http;
+mod pages;
+mod silent_renewal;
+mod timeouts;
