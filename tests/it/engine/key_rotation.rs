@@ -104,6 +104,17 @@ on_each_database! {
         assert_eq!(signing(&engine), next);
     }
 
+    async fn asking_again_right_after_a_rotation_changes_nothing(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        engine.advance(20 * 60);
+        let done = engine.keyring.rotate(false).await.unwrap();
+        let keys = engine.keyring.jwks();
+        assert_eq!(engine.keyring.rotate(false).await.unwrap(), done);
+        assert_eq!(engine.keyring.jwks(), keys);
+        engine.advance(20 * 60);
+        assert_ne!(engine.keyring.rotate(false).await.unwrap(), done);
+    }
+
     async fn a_rotation_at_once_waits_for_nothing(database: TestDatabase) {
         let engine = Engine::new(&database).await;
         let (old, next) = (signing(&engine), standby(&engine));

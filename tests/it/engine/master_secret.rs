@@ -17,7 +17,7 @@ use sessiongraph::{
 
 use crate::support::{
     database::{TestDatabase, row_counts},
-    engine::{Engine, SECRET, keyring_options, told},
+    engine::{Engine, SECRET, keyring_options, request, told},
     on_each_database,
 };
 
@@ -90,6 +90,26 @@ on_each_database! {
         // Nothing was made under it.
         assert_eq!(row_counts(&engine.db).await, counts);
         assert!(open(&database, SECRET, &[]).await.is_ok());
+    }
+
+    async fn a_replica_that_cannot_read_the_keys_any_more_tells_clients_nothing_of_it(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        let login = engine.sign_up("ada").await;
+        let renewed = open(&database, NEW_SECRET, &[SECRET]).await.unwrap();
+        renewed.rotate_secret(false).await.unwrap();
+        let unknown_key = {
+            for _ in 0..2 {
+                renewed.rotate(true).await.unwrap();
+            }
+            let sessions = sessiongraph::session::Sessions::builder(engine.db.clone()).keys(renewed);
+            let sessions = sessions.clock(engine.clock.clone()).build().unwrap();
+            let input = sessiongraph::session::RefreshTokensInput { refresh_token: Some(login.tokens.refresh_token.clone()) };
+            sessions.refresh_tokens(&request(), input).await.unwrap().tokens.access_token
+        };
+        engine.advance(2);
+        let error = engine.session_of(&unknown_key).await.unwrap_err();
+        assert_eq!(told(&error), ("UNAUTHENTICATED", Some("TOKEN_VERIFICATION_FAILED"), Some(Action::Refresh)));
+        assert!(engine.session_of(&login.tokens.access_token).await.is_ok(), "it goes on with the keys that it has");
     }
 
     async fn a_short_secret_is_refused(database: TestDatabase) {

@@ -9,6 +9,7 @@ mod key_revocation;
 mod key_rotation;
 mod logout;
 mod master_secret;
+mod migration;
 mod pruning;
 mod recovery;
 mod refresh;
