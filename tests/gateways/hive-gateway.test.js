@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
+import { PASSWORD } from "./support/client.js";
 import { flows } from "./support/flows.js";
 
 const cli = fileURLToPath(new URL("node_modules/@graphql-hive/gateway/dist/bin.js", import.meta.url));
@@ -34,14 +35,15 @@ flows("@graphql-hive/gateway", setup, (stack) => {
       { token: `${unknown}.${payload}.${signature}`, status: 500 },
       { token: `${header}.${payload}.${"A".repeat(86)}`, status: 401 },
       { token: "garbage", status: 400 },
+      { headers: { authorization: "" }, status: 400 },
     ];
-    for (const { token, status } of cases) {
+    for (const { token, headers, status } of cases) {
       for (const query of [
         "{ session { id } }",
         "{ posts { id } }",
         "mutation ($token: String) { refreshTokens(input: { refreshToken: $token }) { refreshOutcome } }",
       ]) {
-        const answer = await strict.send(query, { token, variables: { token: refreshToken } });
+        const answer = await strict.send(query, { token, headers, variables: { token: refreshToken } });
         assert.equal(answer.status, status);
         assert.equal(answer.data ?? null, null);
         assert.equal(answer.errors[0].extensions?.action, undefined);
@@ -49,6 +51,18 @@ flows("@graphql-hive/gateway", setup, (stack) => {
     }
     // So clients behind such a gateway refresh without the header.
     assert.equal((await strict.refresh(refreshToken)).outcome, "ROTATED");
+  });
+
+  test("with the plugin's own settings, nobody can sign in", async () => {
+    const { startGateway, signUp } = stack();
+    const closed = await startGateway("closed.config.js", (recipe) =>
+      edit(recipe, { "missingToken: false": "missingToken: true", 'algorithms: ["ES256"]': 'algorithms: ["RS256", "HS256"]' }),
+    );
+    const { username, accessToken: token } = await signUp();
+    const signIn = `mutation { signIn(input: { identifier: "${username}", password: "${PASSWORD}" }) { session { id } } }`;
+    assert.equal((await closed.send(signIn)).status, 401);
+    // And a good token is none.
+    assert.deepEqual(await closed.data("{ verifiedByGateway }", { token }), { verifiedByGateway: null });
   });
 });
 

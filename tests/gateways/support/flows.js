@@ -336,6 +336,8 @@ export function flows(name, setup, more = () => {}) {
         }
       }
       const work = Promise.all(people.map(busy)).finally(() => (goOn = false));
+      // It is awaited below.
+      work.catch(() => {});
       try {
         const changed = (count) => eventually(() => !goOn || kids.size >= count);
         await changed(1);

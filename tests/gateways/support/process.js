@@ -28,7 +28,7 @@ export async function freePort() {
   return port;
 }
 
-/** Starts a program and waits until `ready` answers with 2xx. */
+/** Starts a program and waits until `ready` answers, and not with 5xx. */
 export async function start({ command, args, cwd, env, ready }) {
   const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   running.add(child);
@@ -58,7 +58,7 @@ export async function start({ command, args, cwd, env, ready }) {
     const headers = { "apollo-require-preflight": "true" };
     const response = await fetch(ready, { headers, signal: AbortSignal.timeout(5_000) });
     await response.text();
-    return response.ok;
+    return response.status < 500;
   });
   try {
     await Promise.race([started, failed]);

@@ -10,7 +10,10 @@ import { compositions } from "./compose.js";
 import { environment, freePort, run, start } from "./process.js";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const BINARY = resolve(process.env.SESSIONGRAPH_BIN ?? here("../../../target/debug/sessiongraph"));
+const repository = here("../../../");
+const BINARY = process.env.SESSIONGRAPH_BIN
+  ? resolve(process.env.SESSIONGRAPH_BIN)
+  : resolve(repository, process.env.CARGO_TARGET_DIR ?? "target", "debug/sessiongraph");
 
 export const ISSUER = "https://auth.example.test";
 export const AUDIENCE = "sessiongraph";
