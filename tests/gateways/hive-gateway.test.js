@@ -56,7 +56,10 @@ flows("@graphql-hive/gateway", setup, (stack) => {
   test("with the plugin's own settings, nobody can sign in", async () => {
     const { startGateway, signUp } = stack();
     const closed = await startGateway("closed.config.js", (recipe) =>
-      edit(recipe, { "missingToken: false": "missingToken: true", 'algorithms: ["ES256"]': 'algorithms: ["RS256", "HS256"]' }),
+      edit(recipe, {
+        "missingToken: false": "missingToken: true",
+        'algorithms: ["ES256"]': 'algorithms: ["RS256", "HS256"]',
+      }),
     );
     const { username, accessToken: token } = await signUp();
     const signIn = `mutation { signIn(input: { identifier: "${username}", password: "${PASSWORD}" }) { session { id } } }`;

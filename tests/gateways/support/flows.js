@@ -208,9 +208,10 @@ export function flows(name, setup, more = () => {}) {
         assert.deepEqual(await gateway.data(SESSION, { headers: { origin, cookie } }), { session: null });
       }
 
-      const refreshed = await gateway.send("mutation { refreshTokens { refreshOutcome session { id } tokens { tokenType } } }", {
-        headers: { ...headers, cookie },
-      });
+      const refreshed = await gateway.send(
+        "mutation { refreshTokens { refreshOutcome session { id } tokens { tokenType } } }",
+        { headers: { ...headers, cookie } },
+      );
       assert.deepEqual(refreshed.data.refreshTokens, { refreshOutcome: "ROTATED", session, tokens: null });
       assert.equal(refreshed.cookies.length, 2);
       assert.notEqual(cookies(refreshed)[REFRESH].value, cookies(signedIn)[REFRESH].value);
@@ -283,7 +284,8 @@ export function flows(name, setup, more = () => {}) {
     test("claims in the body are never trusted", async () => {
       const [victim, attacker] = [await signUp(), await signUp()];
       const claims = decode(victim.accessToken, 1);
-      const unsigned = `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url")}.${victim.accessToken.split(".")[1]}.`;
+      const none = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url");
+      const unsigned = `${none}.${victim.accessToken.split(".")[1]}.`;
       const forged = {
         jwt: { payload: claims, token: { value: unsigned, prefix: "Bearer" } },
         extensions: { jwt: { payload: claims } },
@@ -346,12 +348,12 @@ export function flows(name, setup, more = () => {}) {
         await changed(2);
         await stack.command("signing-key", "rotate", "--now");
         await changed(3);
+        await eventually(() => !goOn || requests > 50);
       } finally {
         goOn = false;
       }
       await work;
       assert.equal(kids.size, 3);
-      assert.ok(requests > 50, `${requests} requests`);
     });
 
     more(() => ({ ...stack, signUp, expired }));
