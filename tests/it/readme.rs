@@ -21,7 +21,7 @@ fn walk() -> (String, Vec<String>) {
     )
 }
 
-async fn walk_on(database: TestDatabase) {
+fn walk_on(database: &TestDatabase) {
     let mut server = Command::new(env!("CARGO_BIN_EXE_sessiongraph"))
         .args([
             "serve",
@@ -78,10 +78,10 @@ async fn walk_on(database: TestDatabase) {
 
 #[tokio::test]
 async fn its_walk_prints_what_it_says_on_sqlite() {
-    walk_on(TestDatabase::sqlite().await).await;
+    walk_on(&TestDatabase::sqlite().await);
 }
 
 #[tokio::test]
 async fn its_walk_prints_what_it_says_on_postgres() {
-    walk_on(TestDatabase::postgres().await).await;
+    walk_on(&TestDatabase::postgres().await);
 }

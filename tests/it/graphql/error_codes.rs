@@ -17,6 +17,8 @@ fn assert_error(answer: &Answer, extensions: &Value) {
 const SIGN_UP: &str =
     "mutation ($input: SignUpInput!) { signUp(input: $input) { account { id } } }";
 
+const SECRET: &str = "s3cr3tValue";
+
 on_each_database! {
     async fn a_name_that_is_taken_is_said_so(database: TestDatabase) {
         let app = TestApp::new(&database).await;
@@ -107,7 +109,6 @@ on_each_database! {
 
     async fn no_message_repeats_a_secret_of_the_client(database: TestDatabase) {
         let app = TestApp::new(&database).await;
-        const SECRET: &str = "s3cr3tValue";
         let documents = [
             (SIGN_UP, json!({ "input": { "username": "ada", "password": [SECRET] } })),
             (SIGN_UP, json!({ "input": { "username": "ada", "password": { "x": SECRET } } })),
