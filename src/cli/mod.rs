@@ -112,7 +112,7 @@ async fn open(config: &Config) -> Result<Services, sessiongraph::error::Error> {
 fn print(text: &str) -> CommandResult {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
-    if !text.ends_with('\n') {
+    if !text.is_empty() && !text.ends_with('\n') {
         out.write_all(b"\n")?;
     }
     Ok(out.flush()?)

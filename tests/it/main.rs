@@ -13,6 +13,7 @@ mod embed;
 mod readme;
 mod support;
 
+mod cli;
 mod engine;
 mod graphql;
 mod http;
