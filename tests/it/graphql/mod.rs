@@ -11,6 +11,7 @@ mod limits;
 mod logout;
 mod nulls;
 mod pages;
+mod plans;
 mod refresh;
 mod schema;
 mod service_keys;
