@@ -34,11 +34,13 @@ async fn passes(client: &Client, document: &str, variables: Value) {
 
 /// Fragments that each spread the next one twice: 2^24 fields if they are written out.
 fn explosive(operations: &str) -> String {
-    let mut document = operations.to_owned();
-    for n in 0..24 {
-        document += &format!(" fragment F{n} on Query {{ ...F{0} ...F{0} }}", n + 1);
-    }
-    document + " fragment F24 on Query { session { id } }"
+    let fragments: Vec<_> = (0..24)
+        .map(|n| format!("fragment F{n} on Query {{ ...F{0} ...F{0} }}", n + 1))
+        .collect();
+    format!(
+        "{operations} {} fragment F24 on Query {{ session {{ id }} }}",
+        fragments.join(" ")
+    )
 }
 
 on_each_database! {

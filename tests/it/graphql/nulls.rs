@@ -1,6 +1,11 @@
 //! Nulls and paths where fields fail, as the GraphQL specification has them (section 6.4.4), in a small schema with our
 //! error extension. What the specification says is computed by hand for each document.
 
+#![expect(
+    clippy::unused_async,
+    reason = "the library calls every resolver asynchronously"
+)]
+
 use async_graphql::{EmptySubscription, Error, Object, Request, Schema};
 use serde_json::{Value, json};
 use sessiongraph::{error::ErrorKind, graphql::ErrorExtension};

@@ -110,7 +110,7 @@ async fn filled(
     count: usize,
 ) -> (TestApp, [(List, Client, Vec<String>); 2]) {
     let app = TestApp::with(database, &[], |policy| {
-        policy.max_sessions_per_account = 1_000
+        policy.max_sessions_per_account = 1_000;
     })
     .await;
     let first = app.engine.sign_up("user_0").await;
@@ -133,6 +133,8 @@ async fn filled(
                 .to_string(),
         );
     }
+    // The lister's own session is the newest.
+    app.engine.advance(1);
     let login = app
         .anonymous()
         .sign_in("user_0")

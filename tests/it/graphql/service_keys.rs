@@ -35,7 +35,7 @@ on_each_database! {
         let fields = [
             (AccountsRead, "{ accounts { totalCount } }".to_owned()),
             (AccountsRead, format!(r#"{{ account(by: {{ id: "{id}" }}) {{ id }} }}"#)),
-            (AccountsWrite, r#"mutation { createAccount(input: {}) { id } }"#.to_owned()),
+            (AccountsWrite, r"mutation { createAccount(input: {}) { id } }".to_owned()),
             (AccountsWrite, format!(r#"mutation {{ updateAccount(input: {{ id: "{id}" }}) {{ id }} }}"#)),
             (SessionsWrite, format!(r#"mutation {{ createSession(input: {{ accountId: "{id}", connectionInfo: {{ ip: "::1", userAgent: "x" }} }}) {{ session {{ id }} }} }}"#)),
         ];

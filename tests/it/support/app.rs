@@ -60,7 +60,7 @@ impl TestApp {
             .with_test_writer()
             .try_init();
         let engine = Engine::with(database, ManualClock::default(), |policy| {
-            policy.issuer = ORIGIN.to_owned();
+            ORIGIN.clone_into(&mut policy.issuer);
             change(policy);
         })
         .await;
