@@ -106,6 +106,23 @@ pub struct ConnectionInfo {
     pub user_agent: String,
 }
 
+/// The longest user agent that is kept, in bytes; longer texts are cut. No browser's is longer.
+pub const MAX_USER_AGENT_LENGTH: usize = 1_024;
+
+impl ConnectionInfo {
+    /// In the form in which it is kept and compared: an IPv4-mapped address is an IPv4 one, a user agent has no white
+    /// space around it and is not endless.
+    #[must_use]
+    pub fn normalized(self) -> Self {
+        let text = self.user_agent.trim();
+        let text = &text[..text.floor_char_boundary(MAX_USER_AGENT_LENGTH)];
+        Self {
+            ip: self.ip.to_canonical(),
+            user_agent: text.trim_end().to_owned(),
+        }
+    }
+}
+
 /// What a request brings that concerns sessions. Cheap to clone; clones share what goes back to the client.
 #[derive(Clone, Default)]
 pub struct SessionRequest {

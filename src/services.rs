@@ -30,6 +30,9 @@ use crate::{
     session::{Policy, Sessions, UserAgentBinding},
 };
 
+/// The advisory lock of migrations: any number that nobody else uses in this database.
+const MIGRATION_LOCK: i64 = 0x5E55_1096;
+
 /// What a configuration stands for, ready to use.
 #[derive(Debug, Clone)]
 pub struct Services {
@@ -107,13 +110,19 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection> {
     database::connect(&options).await
 }
 
-/// Brings the database to the present shape.
+/// Brings the database to the present shape, in one transaction: replicas that start at once migrate one by one.
 ///
 /// # Errors
 ///
 /// What the database says.
 pub async fn migrate(db: &DatabaseConnection) -> Result<()> {
-    Ok(Migrator::up(db, None).await?)
+    let transaction = database::begin(db).await?;
+    if db.get_database_backend() == DbBackend::Postgres {
+        let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
+        transaction.execute_unprepared(&lock).await?;
+    }
+    Migrator::up(&transaction, None).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// Warns where the database's clock and ours differ by more than a second: graces and lifetimes are counted with ours,

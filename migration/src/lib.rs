@@ -8,6 +8,7 @@ use sea_orm_migration::prelude::*;
 
 mod m20261124_000001_accounts_and_sessions;
 mod m20261124_000002_keys;
+mod m20261124_000003_pruning;
 
 /// All migrations, oldest first.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261124_000001_accounts_and_sessions::Migration),
             Box::new(m20261124_000002_keys::Migration),
+            Box::new(m20261124_000003_pruning::Migration),
         ]
     }
 }

@@ -34,6 +34,8 @@ enum Task {
     Serve,
     /// Bring the database to the present shape
     Migrate,
+    /// Delete sessions that ended longer ago than `retention`
+    Prune,
     /// Print the schema
     Schema,
     /// Print the configuration that is in force, secrets masked
@@ -90,6 +92,11 @@ async fn dispatch(matches: &ArgMatches) -> CommandResult {
         Task::Migrate => {
             services::migrate(&services::connect(&config).await?).await?;
             Ok(())
+        }
+        Task::Prune => {
+            let services = open(&config).await?;
+            let pruned = services.sessions.prune(config.retention).await?;
+            print(&pruned.to_string())
         }
         Task::SigningKey(task) => keys::signing_key(&open(&config).await?, task).await,
         Task::Secret(task) => keys::secret(&open(&config).await?, &task).await,

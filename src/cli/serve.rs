@@ -16,12 +16,10 @@ use tracing_subscriber::EnvFilter;
 use super::CommandResult;
 
 /// Keys that are read and checked, and that nothing heeds in this version.
-const WITHOUT_EFFECT: [&str; 6] = [
+const WITHOUT_EFFECT: [&str; 4] = [
     "sign_in_failures",
     "sign_up_limit",
     "refresh_limit",
-    "retention",
-    "prune_interval",
     "metrics",
 ];
 
@@ -56,8 +54,11 @@ pub(super) async fn serve(config: Config) -> CommandResult {
 }
 
 fn log(config: &Config) -> CommandResult {
-    // Every migration of every start is no news.
-    let filter = EnvFilter::try_new(format!("sea_orm_migration=warn,{}", config.log))?;
+    // Neither every migration of every start nor that its table is there already is news.
+    let filter = EnvFilter::try_new(format!(
+        "sea_orm_migration=warn,sqlx::postgres::notice=warn,{}",
+        config.log
+    ))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr);

@@ -4,3 +4,12 @@ pub mod access_token;
 pub mod opaque_token;
 pub mod password;
 pub mod sealed;
+
+use aws_lc_rs::digest;
+
+/// SHA-256 (FIPS 180-4).
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    out
+}

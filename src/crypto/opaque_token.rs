@@ -7,12 +7,13 @@
 
 use std::fmt;
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::hmac;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::SecretString;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::sha256;
 use crate::{
     error::Result,
     random::{self, Random},
@@ -40,49 +41,40 @@ pub struct RefreshToken {
     pub generation: u32,
 }
 
-/// The keys that refresh tokens are made with: one that makes, and all that verify.
+/// The key that refresh tokens are made and verified with. Another one makes every token void.
 #[derive(Clone)]
-pub struct RefreshTokenKeys {
-    current: (u8, hmac::Key),
-    earlier: Vec<(u8, hmac::Key)>,
+pub struct RefreshTokenMaker {
+    id: u8,
+    key: hmac::Key,
 }
 
-impl fmt::Debug for RefreshTokenKeys {
+impl fmt::Debug for RefreshTokenMaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RefreshTokenKeys")
-            .field("current", &self.current.0)
+        f.debug_struct("RefreshTokenMaker")
+            .field("id", &self.id)
             .finish_non_exhaustive()
     }
 }
 
-impl RefreshTokenKeys {
-    /// Keys that make tokens with one 32-byte key.
+impl RefreshTokenMaker {
+    /// A maker with a 32-byte key, which its tokens name by its id.
     #[must_use]
     pub fn new(id: u8, key: &[u8; SECRET_KEY_LENGTH]) -> Self {
         Self {
-            current: (id, hmac::Key::new(hmac::HMAC_SHA256, key)),
-            earlier: Vec::new(),
+            id,
+            key: hmac::Key::new(hmac::HMAC_SHA256, key),
         }
-    }
-
-    /// Adds a key that still verifies.
-    #[must_use]
-    pub fn with_earlier(mut self, id: u8, key: &[u8; SECRET_KEY_LENGTH]) -> Self {
-        self.earlier
-            .push((id, hmac::Key::new(hmac::HMAC_SHA256, key)));
-        self
     }
 
     /// The text of a token.
     #[must_use]
     pub fn make(&self, token: RefreshToken) -> SecretString {
-        let (id, key) = &self.current;
         let mut bytes = [0; REFRESH_BODY_LENGTH];
         bytes[0] = VERSION;
-        bytes[1] = *id;
+        bytes[1] = self.id;
         bytes[2..18].copy_from_slice(token.session_id.as_bytes());
         bytes[18..].copy_from_slice(&token.generation.to_be_bytes());
-        text(REFRESH_TOKEN_PREFIX, key, &bytes)
+        text(REFRESH_TOKEN_PREFIX, &self.key, &bytes)
     }
 
     /// The token that a text is, where it is genuine. Asks nobody.
@@ -90,13 +82,10 @@ impl RefreshTokenKeys {
     pub fn verify(&self, presented: &str) -> Option<RefreshToken> {
         let bytes = decode::<REFRESH_BODY_LENGTH>(REFRESH_TOKEN_PREFIX, presented)?;
         let (body, mac) = bytes.split_at_checked(REFRESH_BODY_LENGTH)?;
-        let (_, key) = std::iter::once(&self.current)
-            .chain(&self.earlier)
-            .find(|(id, _)| *id == body[1])?;
-        if body[0] != VERSION {
+        if body[0] != VERSION || body[1] != self.id {
             return None;
         }
-        hmac::verify(key, body, mac).ok()?;
+        hmac::verify(&self.key, body, mac).ok()?;
         Some(RefreshToken {
             session_id: Uuid::from_slice(&body[2..18]).ok()?,
             generation: u32::from_be_bytes(body[18..].try_into().ok()?),
@@ -161,13 +150,6 @@ impl ServiceKeyMaker {
     }
 }
 
-/// SHA-256 (FIPS 180-4).
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    out
-}
-
 fn text(prefix: &str, key: &hmac::Key, body: &[u8]) -> SecretString {
     let mut bytes = Zeroizing::new(body.to_vec());
     bytes.extend_from_slice(hmac::sign(key, body).as_ref());
@@ -204,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_token_says_what_it_was_made_of() {
-        let keys = RefreshTokenKeys::new(7, &[1; 32]);
+        let keys = RefreshTokenMaker::new(7, &[1; 32]);
         let token = RefreshToken {
             session_id: Uuid::from_u128(42),
             generation: 9,
@@ -217,7 +199,7 @@ mod tests {
 
     #[test]
     fn no_changed_byte_is_accepted() {
-        let keys = RefreshTokenKeys::new(7, &[1; 32]).with_earlier(8, &[2; 32]);
+        let keys = RefreshTokenMaker::new(7, &[1; 32]);
         let maker = ServiceKeyMaker::new(&[3; 32]);
         let refresh = keys.make(RefreshToken {
             session_id: Uuid::from_u128(42),
@@ -252,17 +234,11 @@ mod tests {
             session_id: Uuid::from_u128(42),
             generation: 9,
         };
-        let old = RefreshTokenKeys::new(1, &[1; 32]).make(token);
-        let rotated = RefreshTokenKeys::new(2, &[2; 32]);
+        let old = RefreshTokenMaker::new(1, &[1; 32]).make(token);
+        let rotated = RefreshTokenMaker::new(2, &[2; 32]);
         assert!(rotated.verify(old.expose_secret()).is_none());
-        assert_eq!(
-            rotated
-                .with_earlier(1, &[1; 32])
-                .verify(old.expose_secret()),
-            Some(token)
-        );
         assert!(
-            RefreshTokenKeys::new(1, &[9; 32])
+            RefreshTokenMaker::new(1, &[9; 32])
                 .verify(old.expose_secret())
                 .is_none()
         );

@@ -18,7 +18,7 @@ pub struct Model {
     pub generation: i64,
     /// The generation that the current one was issued for: the one token before it that may still be honest.
     pub parent: Option<i64>,
-    /// The highest generation of which an access token has been seen here; -1 where none has.
+    /// The highest generation of which a token has been shown here, exchanges apart; -1 where none has.
     pub seen_generation: i64,
     /// Where it was opened or last refreshed from.
     pub ip: String,

@@ -50,16 +50,6 @@ fn is_unavailable_code(code: &str) -> bool {
     if code.len() == 5 { postgres } else { sqlite() }
 }
 
-/// A transaction's failure is that of what went wrong in it.
-impl From<sea_orm::TransactionError<Error>> for Error {
-    fn from(error: sea_orm::TransactionError<Error>) -> Self {
-        match error {
-            sea_orm::TransactionError::Connection(error) => error.into(),
-            sea_orm::TransactionError::Transaction(error) => error,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Looking into a parsed document.
 
 use async_graphql::{
-    Positioned,
+    Name, Positioned, Value, Variables,
     parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition},
 };
 
@@ -19,4 +19,21 @@ pub(crate) fn selected_operation<'a>(
             all.next().filter(|_| all.next().is_none())
         }
     }
+}
+
+/// The value of a variable: as given, or its default.
+pub(crate) fn variable<'a>(
+    operation: &'a OperationDefinition,
+    variables: &'a Variables,
+    name: &Name,
+) -> Option<&'a Value> {
+    variables.get(name).or_else(|| {
+        let mut definitions = operation.variable_definitions.iter();
+        let definition = definitions.find(|definition| definition.node.name.node == *name)?;
+        definition
+            .node
+            .default_value
+            .as_ref()
+            .map(|value| &value.node)
+    })
 }

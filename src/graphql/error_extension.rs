@@ -26,7 +26,7 @@ use super::{
     variables::misfits,
 };
 
-/// Makes an [`ErrorHandling`] for each request; register it before every other extension.
+/// Handles the errors of each request; register it before every other extension.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ErrorExtension;
 
@@ -56,6 +56,23 @@ struct Failed {
     nulled: HashSet<Vec<Segment>>,
     /// The types of the fields that are lists.
     lists: HashMap<Vec<Segment>, String>,
+}
+
+impl Failed {
+    /// Nulls those items of a list that have to be: the items of `_entities` are resolved without being announced.
+    fn null_items(&self, list: &QueryPathNode<'_>, mut value: Value) -> Value {
+        if let Value::List(items) = &mut value {
+            let mut place = path(list);
+            for (index, item) in items.iter_mut().enumerate() {
+                place.push(Segment::Index(index));
+                if self.nulled.contains(&place) {
+                    *item = Value::Null;
+                }
+                place.pop();
+            }
+        }
+        value
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -178,8 +195,9 @@ impl Extension for ErrorHandling {
         let mut state = self.state();
         let failed = &mut state.failed;
         let value = match resolved {
-            Ok(value) if failed.nulled.is_empty() || !failed.nulled.contains(&path(node)) => {
-                return Ok(value);
+            Ok(value) if failed.nulled.is_empty() => return Ok(value),
+            Ok(value) if !failed.nulled.contains(&path(node)) => {
+                return Ok(value.map(|value| failed.null_items(node, value)));
             }
             // Something below it failed that must not be null.
             Ok(_) => Value::Null,

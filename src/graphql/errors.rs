@@ -1,6 +1,6 @@
 //! Errors on their way out: codes, and what a client may read.
 //!
-//! A resolver fails with our [`Error`](crate::error::Error), which async-graphql keeps as the source. Here, and nowhere
+//! A resolver fails with our [`Error`], which async-graphql keeps as the source. Here, and nowhere
 //! else, it becomes `errors[].extensions`. Default-deny: what is not ours is `INTERNAL_SERVER_ERROR` with a fixed text,
 //! and its cause goes to the log alone. Texts of the library itself are replaced where they could repeat a value.
 
@@ -50,9 +50,9 @@ pub(super) fn finish(error: &mut ServerError, stage: Stage, request_id: Option<&
 
 /// The answer to a request of which nothing was executed.
 #[must_use]
-pub fn refusal(error: Error) -> Response {
+pub fn refusal(error: Error, request_id: Option<&str>) -> Response {
     let mut error = request_error(error);
-    finish(&mut error, Stage::Execution, None);
+    finish(&mut error, Stage::Execution, request_id);
     Response::from_errors(vec![error])
 }
 

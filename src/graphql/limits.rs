@@ -16,11 +16,16 @@ use async_graphql::{
 };
 use async_trait::async_trait;
 
-use super::errors::request_error;
+use super::{document::variable, errors::request_error};
 use crate::{
     error::{Error, ErrorKind},
     page,
 };
+
+/// Selection sets within each other, those of fragments included: beyond it nobody has to look, and no stack has to hold.
+const MAX_NESTING: usize = 128;
+/// More are refused, whatever their complexity.
+const MAX_REPRESENTATIONS: u64 = 1_000;
 
 /// What documents may be, at most.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +36,8 @@ pub struct DocumentLimits {
     pub complexity: usize,
     /// How many aliases there may be.
     pub aliases: usize,
+    /// Whether the schema may be read.
+    pub introspection: bool,
 }
 
 impl ExtensionFactory for DocumentLimits {
@@ -59,7 +66,6 @@ impl Extension for DocumentLimits {
                     operation: &operation.node,
                     variables: &variables,
                     fragments: HashMap::new(),
-                    deepest: self.depth + 1,
                 };
                 let weight = scale.weigh_operation();
                 self.check(weight).map_err(request_error)?;
@@ -71,6 +77,18 @@ impl Extension for DocumentLimits {
 
 impl DocumentLimits {
     fn check(&self, weight: Weight) -> Result<(), Error> {
+        if weight.introspects && !self.introspection {
+            return Err(ErrorKind::GraphqlValidationFailed(
+                "Introspection is switched off.".into(),
+            )
+            .into());
+        }
+        if weight.representations > MAX_REPRESENTATIONS {
+            return Err(Error::bad_user_input(
+                "representations",
+                "are 1,000 at most",
+            ));
+        }
         let limits = [
             ("depth", weight.depth, self.depth),
             ("complexity", weight.complexity, self.complexity),
@@ -96,6 +114,10 @@ struct Weight {
     depth: u64,
     complexity: u64,
     aliases: u64,
+    /// The most representations that one `_entities` asks for.
+    representations: u64,
+    /// Whether it reads the schema.
+    introspects: bool,
 }
 
 impl Weight {
@@ -104,6 +126,8 @@ impl Weight {
             depth: self.depth.max(other.depth),
             complexity: self.complexity.saturating_add(other.complexity),
             aliases: self.aliases.saturating_add(other.aliases),
+            representations: self.representations.max(other.representations),
+            introspects: self.introspects || other.introspects,
         }
     }
 }
@@ -115,8 +139,6 @@ struct Scale<'a> {
     variables: &'a Variables,
     /// `None` while a fragment is being weighed: one that contains itself is refused by validation.
     fragments: HashMap<&'a Name, Option<Weight>>,
-    /// Beyond this nobody has to look: the document is refused anyway.
-    deepest: usize,
 }
 
 impl<'a> Scale<'a> {
@@ -135,7 +157,7 @@ impl<'a> Scale<'a> {
         parent: Option<&'a str>,
         level: usize,
     ) -> Weight {
-        if level > self.deepest {
+        if level > MAX_NESTING {
             return Weight {
                 depth: level as u64,
                 ..Weight::default()
@@ -186,38 +208,44 @@ impl<'a> Scale<'a> {
         } else {
             1
         };
+        let representations = match self.argument(field, "representations") {
+            Some(Value::List(all)) if field.name.node == "_entities" => all.len() as u64,
+            _ => 0,
+        };
         Weight {
             depth: below.depth.saturating_add(1),
             complexity: below.complexity.saturating_mul(times).saturating_add(1),
             aliases: below
                 .aliases
                 .saturating_add(u64::from(field.alias.is_some())),
+            representations: below.representations.max(representations),
+            introspects: below.introspects
+                || ["__schema", "__type"].contains(&field.name.node.as_str()),
         }
     }
 
     /// How long the page of a connection is, as far as it counts: a longer one is refused where it is read.
     fn page_length(&self, field: &Field) -> u64 {
-        let asked = ["first", "last"].iter().find_map(|argument| {
-            let value = field.get_argument(argument)?.node.clone();
-            match value.into_const_with(|name| self.variable(&name).cloned().ok_or(())) {
-                Ok(Value::Number(length)) => length.as_u64(),
+        let asked = ["first", "last"]
+            .iter()
+            .find_map(|name| match self.argument(field, name)? {
+                Value::Number(length) => length.as_u64(),
                 _ => None,
-            }
-        });
+            });
         asked
             .unwrap_or(page::DEFAULT_LENGTH.into())
             .min(page::MAX_LENGTH.into())
     }
 
+    /// An argument with its variables filled in.
+    fn argument(&self, field: &Field, name: &str) -> Option<Value> {
+        let value = field.get_argument(name)?.node.clone();
+        value
+            .into_const_with(|name| self.variable(&name).cloned().ok_or(()))
+            .ok()
+    }
+
     fn variable(&self, name: &Name) -> Option<&Value> {
-        self.variables.get(name).or_else(|| {
-            let mut definitions = self.operation.variable_definitions.iter();
-            let definition = definitions.find(|definition| definition.node.name.node == *name)?;
-            definition
-                .node
-                .default_value
-                .as_ref()
-                .map(|value| &value.node)
-        })
+        variable(self.operation, self.variables, name)
     }
 }

@@ -1,11 +1,14 @@
 //! Batching: what the fields of one answer ask for, one statement fetches.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::{
+    Context,
+    dataloader::{DataLoader, Loader},
+};
 use uuid::Uuid;
 
-use super::gate::Gate;
+use super::batching;
 use crate::{
     account::Accounts,
     entity::{
@@ -27,13 +30,15 @@ pub(crate) struct Batches {
     accounts: Accounts,
 }
 
-/// The loader of one operation. It keeps nothing: what has ended is seen by the next one.
-pub(super) fn loader(accounts: Accounts, gate: &Gate) -> DataLoader<Batches> {
-    let gate = gate.clone();
-    let spawner = move |load| tokio::spawn(gate.when_idle(load));
-    DataLoader::new(Batches { accounts }, spawner)
-        .delay(Duration::ZERO)
-        .max_batch_size(MAX_BATCH)
+/// The loader of a schema. It keeps nothing: what has ended is seen by the next request.
+pub(super) fn loader(accounts: Accounts) -> DataLoader<Batches> {
+    batching::loader(Batches { accounts }).max_batch_size(MAX_BATCH)
+}
+
+/// The loader of the schema that a field is resolved in.
+pub(super) fn batches<'a>(ctx: &Context<'a>) -> Result<&'a DataLoader<Batches>> {
+    ctx.data_opt()
+        .ok_or_else(|| Error::internal("the schema has no loader"))
 }
 
 /// An account by id.

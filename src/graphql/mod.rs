@@ -3,18 +3,20 @@
 //! A server of your own merges [`SessionQuery`] and [`SessionMutation`] into its roots and passes its schema builder
 //! through [`extend`]; see `examples/embed.rs`.
 
+mod batching;
 mod current;
 pub(crate) mod document;
 mod error_extension;
 mod errors;
-mod gate;
 mod limits;
 mod loader;
+mod merged_root;
 mod mutation;
 mod query;
 mod schema;
 mod sdl;
 mod session_extension;
+mod subgraph;
 pub mod types;
 mod variables;
 
@@ -26,4 +28,5 @@ pub use self::{
     query::{SessionEntities, SessionQuery},
     schema::{Mutation, Query, Schema, SchemaOptions, extend, schema, sdl},
     session_extension::SessionExtension,
+    subgraph::Subgraph,
 };

@@ -17,9 +17,9 @@ use crate::{
     crypto::password::Password,
     entity::account,
     error::{Error, ErrorKind, Result},
-    request::{Authentication, ConnectionInfo, SessionRequest},
+    request::{Authentication, ConnectionInfo},
     scope::Scope,
-    session::{Caller, InvalidateSessions, SessionSelector, Sessions},
+    session::{Caller, InvalidateSessions, SessionSelector},
 };
 
 /// The mutations, to merge into a schema of your own.
@@ -113,7 +113,7 @@ impl SessionMutation {
             }
             _ => Caller::Session(request.session_claims()?.clone()),
         };
-        let account_id = input.account_id.as_ref().map(types::id);
+        let account_id = input.account_id.as_ref().map(types::id_or_nobodys);
         let what = sessions_to_end(input)?;
         let ended = sessions(ctx)?
             .invalidate_sessions(request, &caller, account_id, what)
@@ -149,8 +149,8 @@ impl SessionMutation {
         require_scope(ctx, Scope::SessionsWrite).await?;
         let transport = input.transport.or(TokenTransport::Body).into();
         let input = CreateSession {
-            account_id: types::id(&input.account_id),
-            connection_info: connection_info(sessions(ctx)?, input.connection_info)?,
+            account_id: types::id_or_nobodys(&input.account_id),
+            connection_info: connection_info(input.connection_info)?,
             metadata: input.metadata.map(|metadata| metadata.0),
             transport,
         };
@@ -177,7 +177,7 @@ impl SessionMutation {
         accounts(ctx)?
             .create(request(ctx)?, new)
             .await
-            .map(Account::by_requester)
+            .map(|row| Account::by_requester(row.into()))
     }
 
     /// Service keys with accounts:write only. `deactivated: true` ends every session of the account and refuses new ones
@@ -189,7 +189,7 @@ impl SessionMutation {
         input: UpdateAccountInput,
     ) -> Result<Account> {
         require_scope(ctx, Scope::AccountsWrite).await?;
-        let id = types::id(&input.id);
+        let id = types::id_or_nobodys(&input.id);
         let changes = AccountChanges {
             username: input.username,
             email: input.email,
@@ -199,16 +199,16 @@ impl SessionMutation {
             deactivated: input.deactivated,
         };
         let row: account::Model = accounts(ctx)?.update(request(ctx)?, id, changes).await?;
-        Ok(Account::by_requester(row))
+        Ok(Account::by_requester(row.into()))
     }
 }
 
 /// `ONE` wants exactly one of `sessionId` and `token`, the other modes neither.
 fn sessions_to_end(input: InvalidateSessionsInput) -> Result<InvalidateSessions> {
     match (input.mode, input.session_id, input.token) {
-        (InvalidateSessionsMode::One, Some(id), None) => {
-            Ok(InvalidateSessions::One(SessionSelector::Id(types::id(&id))))
-        }
+        (InvalidateSessionsMode::One, Some(id), None) => Ok(InvalidateSessions::One(
+            SessionSelector::Id(types::id_or_nobodys(&id)),
+        )),
         (InvalidateSessionsMode::One, None, Some(token)) => Ok(InvalidateSessions::One(
             SessionSelector::Token(token.into()),
         )),
@@ -227,8 +227,7 @@ fn sessions_to_end(input: InvalidateSessionsInput) -> Result<InvalidateSessions>
     }
 }
 
-/// Where an end user's request came from, in the form that a request of his own would have had.
-fn connection_info(sessions: &Sessions, input: ConnectionInfoInput) -> Result<ConnectionInfo> {
+fn connection_info(input: ConnectionInfoInput) -> Result<ConnectionInfo> {
     if input.ip.trim().is_empty() {
         return Err(ErrorKind::InvalidLocationInfoIp.into());
     }
@@ -243,8 +242,8 @@ fn connection_info(sessions: &Sessions, input: ConnectionInfoInput) -> Result<Co
             "must not contain control characters",
         ));
     }
-    let mut of_user = SessionRequest::new();
-    of_user.ip = Some(ip);
-    of_user.user_agent = Some(input.user_agent);
-    sessions.connection_info(&of_user)
+    Ok(ConnectionInfo {
+        ip,
+        user_agent: input.user_agent,
+    })
 }

@@ -8,12 +8,12 @@ use super::{
     current::{
         Requester, accounts, current_session, has_scope, own_session, requester, require_scope,
     },
-    loader::{Batches, SessionKey},
+    loader::{AccountKey, SessionKey, batches},
     types::{self, Account, AccountBy, AccountConnection, Session},
 };
 use crate::{
     account::{AccountSelector, Email, Username},
-    error::{Error, ErrorKind, Result},
+    error::{ErrorKind, Result},
     page::Page,
     scope::Scope,
 };
@@ -89,7 +89,7 @@ impl SessionQuery {
 /// Which account is meant; `None` where it can be nobody's.
 fn selector(by: AccountBy) -> Option<AccountSelector> {
     match by {
-        AccountBy::Id(id) => Some(AccountSelector::Id(types::id(&id))),
+        AccountBy::Id(id) => types::id(&id).map(AccountSelector::Id),
         AccountBy::Username(name) => Username::parse(&name).ok().map(AccountSelector::Username),
         AccountBy::Email(address) => Email::parse(&address).ok().map(AccountSelector::Email),
     }
@@ -104,16 +104,23 @@ pub struct SessionEntities;
 impl SessionEntities {
     /// Everybody may name an account; its private fields show themselves to whom they may.
     #[graphql(entity)]
-    async fn account_by_id(&self, id: ID) -> Account {
-        Account::by_id(types::id(&id))
+    async fn account_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Account>> {
+        let Some(id) = types::id(&id) else {
+            return Ok(None);
+        };
+        Ok(batches(ctx)?
+            .load_one(AccountKey(id))
+            .await?
+            .map(Account::by_requester))
     }
 
     /// The owner's, and for service keys with sessions:read.
     #[graphql(entity)]
     async fn session_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Session>> {
-        let batches = ctx.data::<async_graphql::dataloader::DataLoader<Batches>>();
-        let batches = batches.map_err(|error| Error::internal(error.message))?;
-        let Some(row) = batches.load_one(SessionKey(types::id(&id))).await? else {
+        let Some(id) = types::id(&id) else {
+            return Ok(None);
+        };
+        let Some(row) = batches(ctx)?.load_one(SessionKey(id)).await? else {
             return Ok(None);
         };
         let visible = has_scope(ctx, Scope::SessionsRead)

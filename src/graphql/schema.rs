@@ -4,7 +4,7 @@ use async_graphql::{EmptySubscription, MergedObject, ObjectType, SchemaBuilder, 
 
 use super::{
     DocumentLimits, ErrorExtension, SessionEntities, SessionExtension, SessionMutation,
-    SessionQuery,
+    SessionQuery, Subgraph, loader,
     sdl::{ServiceSdl, federated},
 };
 use crate::account::Accounts;
@@ -18,13 +18,11 @@ pub struct Query(SessionQuery, SessionEntities);
 pub struct Mutation(SessionMutation);
 
 /// The server's schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Subgraph<Query>, Mutation, EmptySubscription>;
 
 /// What the server's schema allows.
 #[derive(Debug, Clone, Copy)]
 pub struct SchemaOptions {
-    /// Whether clients may read the schema.
-    pub introspection: bool,
     /// Whether gateways may read it, through `_service`.
     pub subgraph_sdl: bool,
     /// What documents may be, at most.
@@ -45,6 +43,7 @@ where
     S: SubscriptionType + 'static,
 {
     builder
+        .data(loader::loader(accounts.clone()))
         .extension(ErrorExtension)
         .extension(SessionExtension::new(accounts.sessions().clone()))
         .data(accounts)
@@ -53,12 +52,12 @@ where
 /// The server's schema over its accounts.
 #[must_use]
 pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
-    let roots = Schema::build(Query::default(), Mutation::default(), EmptySubscription);
+    let roots = Schema::build(Subgraph::default(), Mutation::default(), EmptySubscription);
     let service_sdl = ServiceSdl(options.subgraph_sdl.then(|| sdl().into()));
     let mut builder = extend(roots, accounts)
         .extension(options.limits)
         .extension(service_sdl);
-    if !options.introspection {
+    if !options.limits.introspection {
         // A suggestion names fields as well.
         builder = builder.disable_introspection().disable_suggestions();
     }
@@ -68,5 +67,5 @@ pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
 /// The schema's text.
 #[must_use]
 pub fn sdl() -> String {
-    federated(&Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish())
+    federated(&Schema::build(Subgraph::default(), Mutation::default(), EmptySubscription).finish())
 }

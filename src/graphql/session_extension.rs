@@ -10,11 +10,10 @@ use async_graphql::{
 use async_trait::async_trait;
 
 use super::{
-    current::Current, document::selected_operation, errors::request_error, gate::Gate,
-    loader::loader,
+    batching, current::Current, document::selected_operation, errors::request_error,
+    merged_root::merged, subgraph::Representations,
 };
 use crate::{
-    account::Accounts,
     request::{Operation, SessionRequest},
     session::Sessions,
 };
@@ -56,6 +55,9 @@ impl Extension for SessionExtension {
             .cloned()
             .unwrap_or_default();
         session_request.operation = operation(&mut request);
+        if session_request.operation == Operation::Mutation {
+            merge_root_fields(&mut request);
+        }
         let session_request = self
             .sessions
             .handle_request(session_request)
@@ -63,11 +65,7 @@ impl Extension for SessionExtension {
             .map_err(request_error)?;
         request.data.insert(session_request);
         request.data.insert(Current::default());
-        if let Some(accounts) = ctx.data_opt::<Accounts>() {
-            let gate = Gate::default();
-            request.data.insert(loader(accounts.clone(), &gate));
-            request.data.insert(gate);
-        }
+        request.data.insert(Representations::default());
         Ok(request)
     }
 
@@ -77,11 +75,18 @@ impl Extension for SessionExtension {
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
-        let executed = next.run(ctx, operation_name);
-        match ctx.data_opt::<Gate>() {
-            Some(gate) => gate.hold(executed).await,
-            None => executed.await,
-        }
+        batching::execution(next.run(ctx, operation_name)).await
+    }
+}
+
+fn merge_root_fields(request: &mut Request) {
+    let variables = request.variables.clone();
+    let merged = request
+        .parsed_query()
+        .ok()
+        .and_then(|document| merged(document, &variables));
+    if let Some(document) = merged {
+        request.set_parsed_query(document);
     }
 }
 

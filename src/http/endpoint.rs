@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower_http::request_id::RequestId as HttpRequestId;
+use tracing::{Instrument, Span};
 
 use super::{
     App,
@@ -82,6 +83,27 @@ pub(super) async fn method_not_allowed() -> HttpResponse {
     refuse(Format::Json, &BadRequest::method_not_allowed("GET, POST"))
 }
 
+/// What layers around the endpoint answer by themselves (a body in an encoding that nobody reads) gets the form of its
+/// own answers.
+pub(super) async fn in_form(response: HttpResponse) -> HttpResponse {
+    if response.headers().contains_key(header::CONTENT_TYPE) || !response.status().is_client_error()
+    {
+        return response;
+    }
+    let refusal = BadRequest {
+        status: response.status(),
+        message: "The body is in an encoding that is not read here: gzip and br are.".into(),
+        allow: None,
+    };
+    refuse(Format::Json, &refusal)
+}
+
+/// The answer to a request whose handling panicked; the panic itself is in the log.
+pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> HttpResponse {
+    let answer = graphql::refusal(Error::internal("a request's handling panicked"), None);
+    respond(Format::Json, &Responses::Single(Box::new(answer)))
+}
+
 async fn answer(
     app: &App,
     format: Format,
@@ -102,14 +124,14 @@ async fn answer(
             request.data.insert(session_request.clone());
             request.data.insert(graphql::RequestId(id.clone()));
         }
-        Ok(execute(app, operations).await)
+        Ok(execute(app, operations, &id).await)
     };
     let mut response = match timeout(app.request_timeout, executed).await {
         Ok(Ok(responses)) => respond(format, &responses),
         Ok(Err(refusal)) => refuse(format, &refusal),
         Err(_) => respond(
             format,
-            &Responses::Single(Box::new(graphql::refusal(Error::unavailable()))),
+            &Responses::Single(Box::new(graphql::refusal(Error::unavailable(), Some(&id)))),
         ),
     };
     for cookie in set_cookies(app, &session_request) {
@@ -118,10 +140,10 @@ async fn answer(
     response
 }
 
-async fn execute(app: &App, operations: Operations) -> Responses {
+async fn execute(app: &App, operations: Operations, id: &str) -> Responses {
     match operations {
         Operations::Single(request) => {
-            Responses::Single(Box::new(execute_one(app, *request).await))
+            Responses::Single(Box::new(execute_one(app, *request, id).await))
         }
         Operations::Batch(mut requests) => {
             let writes = requests
@@ -131,13 +153,13 @@ async fn execute(app: &App, operations: Operations) -> Responses {
             if writes {
                 // In order: what one writes, the next one reads.
                 for request in requests {
-                    responses.push(execute_one(app, request).await);
+                    responses.push(execute_one(app, request, id).await);
                 }
             } else {
                 responses = join_all(
                     requests
                         .into_iter()
-                        .map(|request| execute_one(app, request)),
+                        .map(|request| execute_one(app, request, id)),
                 )
                 .await;
             }
@@ -147,18 +169,23 @@ async fn execute(app: &App, operations: Operations) -> Responses {
 }
 
 /// A mutation runs in a task of its own: a client that goes away in the middle cancels no write half-way.
-async fn execute_one(app: &App, mut request: Request) -> Response {
+async fn execute_one(app: &App, mut request: Request, id: &str) -> Response {
     // Documents are not kept: a client that asks with a hash alone sends the document as well, as Apollo's protocol has it.
     if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
-        return graphql::refusal(ErrorKind::PersistedQueryNotFound.into());
+        return graphql::refusal(ErrorKind::PersistedQueryNotFound.into(), Some(id));
     }
     if operation_type(&mut request) != Some(OperationType::Mutation) {
         return app.schema.execute(request).await;
     }
     let schema = app.schema.clone();
-    match tokio::spawn(async move { schema.execute(request).await }).await {
+    let execution = async move { schema.execute(request).await };
+    let task = app
+        .sessions
+        .tasks()
+        .spawn(execution.instrument(Span::current()));
+    match task.await {
         Ok(response) => response,
-        Err(error) => graphql::refusal(Error::internal(error)),
+        Err(error) => graphql::refusal(Error::internal(error), Some(id)),
     }
 }
 

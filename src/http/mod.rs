@@ -1,5 +1,6 @@
 //! HTTP: the server around the schema.
 
+mod background;
 mod client_ip;
 mod cookies;
 mod endpoint;

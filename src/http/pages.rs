@@ -8,10 +8,16 @@ use axum::{
     http::{HeaderName, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
+use axum_extra::{
+    TypedHeader,
+    headers::{ETag, IfNoneMatch},
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::App;
+use crate::crypto::sha256;
 
 const PLAYGROUND: &str = include_str!("../../playground/placeholder.html");
 /// The page loads nothing, from nowhere.
@@ -19,13 +25,25 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inl
 /// A probe has to answer before whoever asks gives up.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// `/.well-known/jwks.json`: a JWK set (RFC 7517 section 5).
-pub(super) async fn jwks(State(app): State<Arc<App>>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "application/jwk-set+json"),
-        (header::CACHE_CONTROL, "public, max-age=300"),
-    ];
-    (headers, app.keyring.jwks().to_string()).into_response()
+/// `/.well-known/jwks.json`: a JWK set (RFC 7517 section 5), with a validator (RFC 9110 section 13.1.2): gateways poll it.
+pub(super) async fn jwks(
+    State(app): State<Arc<App>>,
+    if_none_match: Option<TypedHeader<IfNoneMatch>>,
+) -> Response {
+    let keys = app.keyring.jwks();
+    let headers = [(header::CACHE_CONTROL, "public, max-age=300")];
+    let tag = format!(
+        "\"{}\"",
+        BASE64_URL_SAFE_NO_PAD.encode(sha256(keys.as_bytes()))
+    );
+    let Ok(tag) = tag.parse::<ETag>() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    if if_none_match.is_some_and(|TypedHeader(known)| !known.precondition_passes(&tag)) {
+        return (StatusCode::NOT_MODIFIED, TypedHeader(tag), headers).into_response();
+    }
+    let content_type = [(header::CONTENT_TYPE, "application/jwk-set+json")];
+    (TypedHeader(tag), headers, content_type, keys.to_string()).into_response()
 }
 
 /// `/health/live`: the process answers.

@@ -4,7 +4,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    extract::Request,
     http::{HeaderName, HeaderValue, Method, header},
+    middleware::{map_request, map_response},
     routing,
 };
 use sea_orm::DatabaseConnection;
@@ -18,7 +20,7 @@ use tower_http::{
 };
 use tracing::Span;
 
-use super::{CookiePolicy, ForwardedHeader, TrustedProxies, endpoint, pages};
+use super::{CookiePolicy, ForwardedHeader, TrustedProxies, background, endpoint, pages};
 use crate::{
     config::{self, Config},
     error::{Error, Result},
@@ -29,8 +31,8 @@ use crate::{
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// How often what has been seen of sessions is written: at most a minute late.
-const FLUSH_INTERVAL: Duration = Duration::from_secs(30);
+/// A UUID has 36 characters, a trace id 32.
+const MAX_REQUEST_ID_LENGTH: usize = 64;
 /// How much longer than a request may take the server waits, when it stops, for those in flight.
 const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 /// How long browsers remember what CORS allows.
@@ -64,12 +66,12 @@ impl App {
             config::ForwardedHeader::Forwarded => ForwardedHeader::Forwarded,
         };
         let options = SchemaOptions {
-            introspection: config.introspection,
             subgraph_sdl: config.subgraph_sdl,
             limits: DocumentLimits {
                 depth: config.max_depth,
                 complexity: config.max_complexity,
                 aliases: config.max_aliases,
+                introspection: config.introspection,
             },
         };
         Self {
@@ -100,8 +102,12 @@ pub fn router(app: App) -> Router {
     let graphql = routing::get(endpoint::get)
         .post(endpoint::post)
         .head(endpoint::method_not_allowed);
+    let graphql = graphql
+        .fallback(endpoint::method_not_allowed)
+        .layer(RequestDecompressionLayer::new())
+        .layer(map_response(endpoint::in_form));
     let mut router = Router::new()
-        .route("/graphql", graphql.fallback(endpoint::method_not_allowed))
+        .route("/graphql", graphql)
         .route("/.well-known/jwks.json", routing::get(pages::jwks))
         .route("/health/live", routing::get(pages::live))
         .route("/health/ready", routing::get(pages::ready));
@@ -114,16 +120,33 @@ pub fn router(app: App) -> Router {
         router = router.layer(cors(&app.allowed_origins));
     }
     router
-        .layer(RequestDecompressionLayer::new())
-        .layer(CatchPanicLayer::new())
+        .layer(CatchPanicLayer::custom(endpoint::panicked))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(map_request(without_unusable_id))
         .with_state(app)
 }
 
+/// A client's own request id goes into logs and errors, so it is a short word or none.
+async fn without_unusable_id(mut request: Request) -> Request {
+    let is_usable = |id: &HeaderValue| {
+        let id = id.as_bytes();
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+        (1..=MAX_REQUEST_ID_LENGTH).contains(&id.len()) && id.iter().all(is_word)
+    };
+    if request
+        .headers()
+        .get(REQUEST_ID)
+        .is_some_and(|id| !is_usable(id))
+    {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request
+}
+
 /// What a request's log lines say of it. Not the query string, which may hold variables, nor any header but its id.
-fn span(request: &axum::extract::Request) -> Span {
+fn span(request: &Request) -> Span {
     let id = request
         .headers()
         .get(REQUEST_ID)
@@ -168,11 +191,7 @@ pub async fn serve(
         shutdown.await;
         let _ = stopping.send(());
     });
-    let watch = {
-        let keyring = Arc::clone(&services.keyring);
-        tokio::spawn(async move { keyring.watch().await })
-    };
-    let flush = tokio::spawn(flush_regularly(services.sessions.clone()));
+    let background = background::begin(config, &services)?;
     let patience = config.request_timeout + DRAIN_MARGIN;
     let result = tokio::select! {
         served = served => served.map_err(Error::internal),
@@ -184,21 +203,16 @@ pub async fn serve(
             Ok(())
         }
     };
-    watch.abort();
-    flush.abort();
+    drop(background);
+    // What goes on although its client is gone: it ends with its transaction.
+    let tasks = services.sessions.tasks();
+    tasks.close();
+    if tokio::time::timeout(patience, tasks.wait()).await.is_err() {
+        tracing::warn!("some work had not ended when the server stopped");
+    }
     let flushed = services.sessions.flush_activity().await;
     close(services.db).await;
     result.and(flushed)
-}
-
-async fn flush_regularly(sessions: Sessions) {
-    let mut interval = tokio::time::interval(FLUSH_INTERVAL);
-    loop {
-        interval.tick().await;
-        if let Err(error) = sessions.flush_activity().await {
-            tracing::warn!(error = ?error, "what has been seen of sessions could not be written; it is kept");
-        }
-    }
 }
 
 async fn close(db: DatabaseConnection) {

@@ -13,7 +13,7 @@ use super::{KeySet, TokenKeys};
 use crate::{
     crypto::{
         access_token::{SigningAlgorithm, SigningKey, VerifyingKey},
-        opaque_token::{RefreshTokenKeys, SECRET_KEY_LENGTH, ServiceKeyMaker},
+        opaque_token::{RefreshTokenMaker, SECRET_KEY_LENGTH, ServiceKeyMaker},
         sealed::MIN_SECRET_LENGTH,
     },
     error::{Error, Result},
@@ -41,8 +41,8 @@ impl FixedSecret {
     ///
     /// `BAD_USER_INPUT`, field `secret`, where it has fewer than 32 bytes.
     pub fn new(secret: &SecretString) -> Result<Self> {
-        let (signing, verifying) = hs256(secret)?;
-        let refresh = RefreshTokenKeys::new(1, &*derive(secret, b"refresh token")?);
+        let (signing, verifying) = hs256("secret", secret)?;
+        let refresh = RefreshTokenMaker::new(1, &*derive(secret, b"refresh token")?);
         let service = ServiceKeyMaker::new(&*derive(secret, b"service key")?);
         Ok(Self(Arc::new(KeySet {
             signing,
@@ -62,11 +62,14 @@ impl TokenKeys for FixedSecret {
 
 /// The pair of HS256 keys that a secret is. Its `kid` tells secrets apart, so that a token under an earlier one is of an
 /// unknown key, not a forgery.
-pub(super) fn hs256(secret: &SecretString) -> Result<(SigningKey, VerifyingKey)> {
+pub(super) fn hs256(
+    field: &'static str,
+    secret: &SecretString,
+) -> Result<(SigningKey, VerifyingKey)> {
     let bytes = secret.expose_secret().as_bytes();
     if bytes.len() < MIN_SECRET_LENGTH {
         return Err(Error::bad_user_input(
-            "secret",
+            field,
             format!("must have at least {MIN_SECRET_LENGTH} bytes"),
         ));
     }

@@ -22,7 +22,7 @@ use crate::{
     clock::Clock,
     crypto::{
         access_token::{SigningAlgorithm, SigningKey, VerifyingKey},
-        opaque_token::{RefreshTokenKeys, SECRET_KEY_LENGTH, ServiceKeyMaker},
+        opaque_token::{RefreshTokenMaker, SECRET_KEY_LENGTH, ServiceKeyMaker},
         sealed::SealingKeys,
     },
     entity::{
@@ -65,6 +65,8 @@ pub struct Keyring {
     pub(super) random: Arc<dyn Random>,
     pub(super) sealing: SealingKeys,
     pub(super) options: KeyringOptions,
+    /// Keys that were there before are known to whoever configured this keyring.
+    pub(super) opened_at: DateTime<Utc>,
     loaded: RwLock<Arc<Loaded>>,
     /// When a token of an unknown key last made us read the database. Held while reading, so that one reads for all.
     reloaded_at: Mutex<Option<DateTime<Utc>>>,
@@ -141,6 +143,7 @@ impl Keyring {
             random,
             sealing,
             options,
+            opened_at: now,
             loaded: RwLock::new(Arc::new(loaded)),
             reloaded_at: Mutex::default(),
         })
@@ -214,8 +217,9 @@ impl TokenKeys for Keyring {
         let mut reloaded_at = self.reloaded_at.lock().await;
         let now = self.clock.now();
         if reloaded_at.is_none_or(|at| (now - at).to_std().unwrap_or_default() >= RELOAD_INTERVAL) {
-            self.reload().await?;
+            // Also when it fails: nobody queues for a database that is down.
             *reloaded_at = Some(now);
+            self.reload().await?;
         }
         Ok(self.key_set())
     }
@@ -351,12 +355,15 @@ fn build(
     }
     let signing = if options.algorithm == SigningAlgorithm::Hs256 {
         let secret = options.hs256_secret.as_ref();
-        let (signing, verifies) = fixed_secret::hs256(secret.ok_or_else(|| {
-            Error::bad_user_input(
-                "hs256_secret",
-                "is needed where `signing_algorithm` is HS256",
-            )
-        })?)?;
+        let (signing, verifies) = fixed_secret::hs256(
+            "hs256_secret",
+            secret.ok_or_else(|| {
+                Error::bad_user_input(
+                    "hs256_secret",
+                    "is needed where `signing_algorithm` is HS256",
+                )
+            })?,
+        )?;
         verifying.push(verifies);
         jwks.clear();
         signing
@@ -393,9 +400,9 @@ fn build(
     })
 }
 
-fn refresh_keys(sealing: &SealingKeys, rows: &[secret_key::Model]) -> Result<RefreshTokenKeys> {
+fn refresh_keys(sealing: &SealingKeys, rows: &[secret_key::Model]) -> Result<RefreshTokenMaker> {
     let (id, key) = newest(sealing, rows, SecretKeyPurpose::RefreshToken)?;
-    Ok(RefreshTokenKeys::new(id, &key))
+    Ok(RefreshTokenMaker::new(id, &key))
 }
 
 fn newest(

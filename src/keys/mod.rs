@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use crate::{
     crypto::{
         access_token::{SigningKey, VerifyingKey},
-        opaque_token::{RefreshTokenKeys, ServiceKeyMaker},
+        opaque_token::{RefreshTokenMaker, ServiceKeyMaker},
     },
     error::Result,
     request::SessionRequest,
@@ -38,7 +38,7 @@ pub struct KeySet {
     /// Verify access tokens; the standby key is among them.
     pub verifying: Vec<VerifyingKey>,
     /// Make and verify refresh tokens.
-    pub refresh: RefreshTokenKeys,
+    pub refresh: RefreshTokenMaker,
     /// Makes and verifies service keys.
     pub service: ServiceKeyMaker,
 }

@@ -12,7 +12,7 @@
 //! Every step is one transaction of conditional writes: of several replicas that rotate at once, one succeeds and the
 //! others find it done.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -54,7 +54,7 @@ pub enum Rotation {
 
 impl Keyring {
     /// Lets the standby key sign as soon as it has been published for long enough, or `at_once`. Asking again while it
-    /// waits changes nothing.
+    /// waits, or has just taken over, changes nothing, unless `at_once`.
     ///
     /// # Errors
     ///
@@ -63,6 +63,9 @@ impl Keyring {
         self.ensure_keyring()?;
         self.reload().await?;
         let standby = self.standby()?;
+        if let Some(kid) = self.just_rotated().filter(|_| !at_once) {
+            return Ok(Rotation::Done { kid });
+        }
         let due = standby.published_at + self.options.publish_ahead;
         if at_once || due <= self.clock.now() {
             self.activate(&standby).await?;
@@ -106,8 +109,8 @@ impl Keyring {
             if asked_for || old {
                 self.activate(&standby).await?;
             }
-            self.retire_other_algorithms(signing, now).await?;
         }
+        self.retire_other_algorithms(now).await?;
         if loaded.signing_rows.iter().any(|row| has_run_out(row, now)) {
             signing_key::Entity::delete_many()
                 .filter(signing_key::Column::VerifiesUntil.lte(now))
@@ -177,30 +180,39 @@ impl Keyring {
     }
 
     /// Keys of an algorithm that was configured before sign on other replicas until those are restarted too; they retire
-    /// once the new algorithm's key has signed for as long as a standby key is published ahead.
-    async fn retire_other_algorithms(
-        &self,
-        ours: Option<&signing_key::Model>,
-        now: DateTime<Utc>,
-    ) -> Result<()> {
-        let settled = ours
-            .and_then(|row| row.activated_at)
-            .is_some_and(|at| at + self.options.publish_ahead <= now);
-        let loaded: Arc<_> = self.loaded();
-        for row in loaded
-            .signing_rows
-            .iter()
-            .filter(|row| settled && !self.is_ours(row))
-        {
+    /// once this one has run for as long as a standby key is published ahead. Keys that have come since it was started are
+    /// of an algorithm that is configured by now: this replica is the one to be restarted.
+    async fn retire_other_algorithms(&self, now: DateTime<Utc>) -> Result<()> {
+        if self.opened_at + self.options.publish_ahead > now {
+            return Ok(());
+        }
+        let loaded = self.loaded();
+        let earlier =
+            |row: &&signing_key::Model| !self.is_ours(row) && row.published_at < self.opened_at;
+        for row in loaded.signing_rows.iter().filter(earlier) {
             if signs(row) {
                 self.retire(&self.db, row, now).await?;
             } else if stands_by(row) {
                 signing_key::Entity::delete_by_id(&row.kid)
+                    .filter(signing_key::Column::ActivatedAt.is_null())
                     .exec(&self.db)
                     .await?;
             }
         }
         Ok(())
+    }
+
+    /// The key that signs, where it took over less than a publishing time ago: asked again, a rotation is done already.
+    fn just_rotated(&self) -> Option<String> {
+        let loaded = self.loaded();
+        let signing = loaded
+            .signing_rows
+            .iter()
+            .find(|row| self.is_ours(row) && signs(row))?;
+        let took_over = signing
+            .activated_at
+            .filter(|at| *at > signing.published_at)?;
+        (took_over + self.options.publish_ahead > self.clock.now()).then(|| signing.kid.clone())
     }
 
     fn is_ours(&self, row: &signing_key::Model) -> bool {

@@ -33,8 +33,14 @@ fn signing_key_context(row: &signing_key::Model) -> String {
     )
 }
 
+/// Of two keys of one purpose the later one makes tokens, so its date is bound as well.
 fn secret_key_context(row: &secret_key::Model) -> String {
-    format!("secret key {} {}", row.purpose.to_value(), row.key_id)
+    let created_at = row.created_at.timestamp_micros();
+    format!(
+        "secret key {} {} {created_at}",
+        row.purpose.to_value(),
+        row.key_id
+    )
 }
 
 /// Seals the private key into its row as the row now stands. A retired or

@@ -9,11 +9,14 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter,
+    QuerySelect, Statement, Value,
+};
 use uuid::Uuid;
 
 use super::Sessions;
-use crate::error::Result;
+use crate::{entity::session, error::Result};
 
 /// So many rows are written with one statement.
 const BATCH: usize = 500;
@@ -66,12 +69,10 @@ impl Activity {
             .copied()
     }
 
-    /// All of them, by id: two replicas that write at once then lock in the same order.
+    /// All of them.
     fn snapshot(&self) -> Vec<(Uuid, Sighting)> {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = noted.iter().map(|(id, seen)| (*id, *seen)).collect();
-        all.sort_unstable_by_key(|(id, _)| *id);
-        all
+        noted.iter().map(|(id, seen)| (*id, *seen)).collect()
     }
 
     /// Forgets what is written, unless more has been seen meanwhile.
@@ -100,7 +101,41 @@ impl Sessions {
     }
 }
 
+/// Writes a batch. Rows of one statement are locked in no order that could be relied on, and waiting for one while
+/// holding others is how two statements lock each other up: so of several only those are written that nobody else has
+/// locked, and the rest one by one.
 async fn write(db: &DatabaseConnection, batch: &[(Uuid, Sighting)]) -> Result<()> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        db.execute_raw(marks(db, batch, "")).await?;
+        return Ok(());
+    }
+    let free = ", free AS (SELECT sessions.id FROM sessions JOIN seen ON sessions.id = seen.id \
+                WHERE invalidated_at IS NULL FOR NO KEY UPDATE OF sessions SKIP LOCKED)";
+    let mut left: HashMap<Uuid, Sighting> = batch.iter().copied().collect();
+    for row in db.query_all_raw(marks(db, batch, free)).await? {
+        left.remove(&row.try_get_by_index(0)?);
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    let locked: Vec<Uuid> = session::Entity::find()
+        .select_only()
+        .column(session::Column::Id)
+        .filter(session::Column::Id.is_in(left.keys().copied()))
+        .filter(session::Column::InvalidatedAt.is_null())
+        .into_tuple()
+        .all(db)
+        .await?;
+    for id in locked {
+        if let Some(seen) = left.get(&id) {
+            db.execute_raw(marks(db, &[(id, *seen)], "")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The statement that writes a batch: all of it, or what the table `free` has.
+fn marks(db: &DatabaseConnection, batch: &[(Uuid, Sighting)], free: &str) -> Statement {
     let backend = db.get_database_backend();
     let mut values: Vec<Value> = Vec::with_capacity(batch.len() * 3);
     let rows: Vec<String> = batch
@@ -110,18 +145,21 @@ async fn write(db: &DatabaseConnection, batch: &[(Uuid, Sighting)]) -> Result<()
             placeholders(backend, values.len())
         })
         .collect();
+    let only_free = if free.is_empty() {
+        ""
+    } else {
+        " AND sessions.id IN (SELECT id FROM free)"
+    };
     // The marks only grow, so writes of several replicas may arrive in any order. The same text on both databases, which
     // call the greater of two values differently.
     let sql = format!(
-        "WITH seen (id, generation, at) AS (VALUES {}) UPDATE sessions SET \
+        "WITH seen (id, generation, at) AS (VALUES {}){free} UPDATE sessions SET \
          seen_generation = CASE WHEN seen.generation > seen_generation THEN seen.generation ELSE seen_generation END, \
          last_seen_at = CASE WHEN seen.at > last_seen_at THEN seen.at ELSE last_seen_at END \
-         FROM seen WHERE sessions.id = seen.id AND invalidated_at IS NULL",
+         FROM seen WHERE sessions.id = seen.id AND invalidated_at IS NULL{only_free} RETURNING sessions.id",
         rows.join(", ")
     );
-    db.execute_raw(Statement::from_sql_and_values(backend, sql, values))
-        .await?;
-    Ok(())
+    Statement::from_sql_and_values(backend, sql, values)
 }
 
 /// The last three of `count` parameters.

@@ -1,6 +1,6 @@
 //! Where a request comes from, and whether that is where its session belongs.
 
-use super::{Sessions, UserAgentBinding, user_agent};
+use super::Sessions;
 use crate::{
     error::{ErrorKind, Result},
     request::{ConnectionInfo, SessionRequest},
@@ -17,29 +17,18 @@ impl Sessions {
         let ip = request.ip.ok_or(ErrorKind::InvalidLocationInfoIp)?;
         let user_agent = request
             .user_agent
-            .as_deref()
-            .map(str::trim)
-            .filter(|text| !text.is_empty());
-        let user_agent = user_agent.ok_or(ErrorKind::InvalidLocationInfoUserAgent)?;
-        Ok(ConnectionInfo {
-            ip: ip.to_canonical(),
-            user_agent: user_agent::truncate(user_agent).to_owned(),
-        })
+            .clone()
+            .ok_or(ErrorKind::InvalidLocationInfoUserAgent)?;
+        let from = ConnectionInfo { ip, user_agent }.normalized();
+        if from.user_agent.is_empty() {
+            return Err(ErrorKind::InvalidLocationInfoUserAgent.into());
+        }
+        Ok(from)
     }
 
     pub(super) fn agent_matches(&self, known: &str, presented: &str) -> bool {
         self.0
             .user_agents
             .matches(self.0.policy.user_agent_binding, known, presented)
-    }
-
-    /// The text by which the usual refresh compares agents in SQL; `None` where only equal texts match.
-    pub(super) fn agent_family(&self, user_agent: &str) -> Option<String> {
-        match self.0.policy.user_agent_binding {
-            UserAgentBinding::Exact => None,
-            UserAgentBinding::Family | UserAgentBinding::Off => {
-                self.0.user_agents.families(user_agent).family()
-            }
-        }
     }
 }

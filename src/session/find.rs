@@ -57,7 +57,7 @@ impl Sessions {
     }
 
     /// The session of a verified token, if it still stands.
-    async fn standing(&self, claims: &SessionClaims) -> Result<CurrentSession> {
+    pub(super) async fn standing(&self, claims: &SessionClaims) -> Result<CurrentSession> {
         let found = session::Entity::find_by_id(claims.session_id)
             .find_also_related(account::Entity)
             .one(&self.0.db)

@@ -65,13 +65,18 @@ impl Sessions {
         account_id: Option<Uuid>,
         what: InvalidateSessions,
     ) -> Result<Vec<session::Model>> {
+        if matches!(
+            (&what, caller),
+            (InvalidateSessions::Others, Caller::Service(_))
+        ) {
+            return Err(Error::bad_user_input(
+                "mode",
+                "a service key has no session: OTHERS is not for it",
+            ));
+        }
         let owner = match caller {
             Caller::Session(claims) => {
-                let caller = SessionRequest {
-                    authentication: Authentication::Session(claims.clone()),
-                    ..request.clone()
-                };
-                let CurrentSession { account, .. } = self.require_session(&caller).await?;
+                let CurrentSession { account, .. } = self.standing(claims).await?;
                 if account_id.is_some_and(|named| named != account.id) {
                     return Err(ErrorKind::Forbidden.into());
                 }
@@ -93,13 +98,7 @@ impl Sessions {
             (InvalidateSessions::Others, Caller::Session(claims)) => Condition::all()
                 .add(session::Column::AccountId.eq(claims.account_id))
                 .add(session::Column::Id.ne(claims.session_id)),
-            (InvalidateSessions::Others, Caller::Service(_)) => {
-                return Err(Error::bad_user_input(
-                    "mode",
-                    "a service key has no session: OTHERS is not for it",
-                ));
-            }
-            (InvalidateSessions::All, _) => {
+            (InvalidateSessions::All | InvalidateSessions::Others, _) => {
                 let owner = owner.ok_or_else(|| {
                     Error::bad_user_input("accountId", "a service key has to name the account")
                 })?;
@@ -245,9 +244,13 @@ impl Sessions {
         which: Condition,
         reason: InvalidationReason,
     ) -> Result<Vec<session::Model>> {
-        let ended = self.mark_ended(&self.0.db, which, reason).await?;
-        self.run_on_session_invalidated(&ended).await;
-        Ok(ended)
+        let sessions = self.clone();
+        self.to_the_end(async move {
+            let ended = sessions.mark_ended(sessions.db(), which, reason).await?;
+            sessions.run_on_session_invalidated(&ended).await;
+            Ok(ended)
+        })
+        .await
     }
 
     /// The statement alone, for a transaction; the hooks are run once it is committed.

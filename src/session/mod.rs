@@ -35,12 +35,14 @@ mod activity;
 mod authenticate;
 mod connection;
 mod delivery;
+mod exchange;
 mod find;
 mod hooks;
 mod invalidate;
 mod list;
 mod open;
 mod policy;
+mod prune;
 mod refresh;
 mod service_keys;
 mod state;
@@ -50,6 +52,8 @@ mod user_agent;
 use std::{fmt, sync::Arc};
 
 use sea_orm::DatabaseConnection;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span, instrument::WithSubscriber};
 
 pub(crate) use self::find::{by_id, caller_stands};
 pub use self::{
@@ -88,6 +92,7 @@ struct Inner {
     hooks: Hooks,
     activity: Activity,
     user_agents: UserAgents,
+    tasks: TaskTracker,
 }
 
 impl fmt::Debug for Sessions {
@@ -146,6 +151,24 @@ impl Sessions {
     #[must_use]
     pub fn user_agents(&self) -> &UserAgents {
         &self.0.user_agents
+    }
+
+    /// Work that goes on though nobody may wait for it any more; to be waited for before the process ends.
+    #[must_use]
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
+    }
+
+    /// Runs work to its end, whether or not the caller is still there: what follows from a commit is not left out.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let task = self
+            .0
+            .tasks
+            .spawn(work.instrument(Span::current()).with_current_subscriber());
+        task.await.map_err(Error::internal)?
     }
 
     pub(crate) fn random(&self) -> &dyn Random {
@@ -219,6 +242,7 @@ impl SessionsBuilder {
             hooks: Hooks::default(),
             activity: Activity::default(),
             user_agents: UserAgents::default(),
+            tasks: TaskTracker::new(),
         })))
     }
 }

@@ -9,7 +9,10 @@ use sea_orm::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{LoginResult, Sessions, find::is_live};
+use super::{
+    LoginResult, Sessions,
+    find::{by_id, is_live},
+};
 use crate::{
     crypto::opaque_token::RefreshToken,
     database,
@@ -64,14 +67,18 @@ impl Sessions {
         request: &SessionRequest,
         input: UpsertSession,
     ) -> Result<LoginResult> {
-        let result = match input {
-            UpsertSession::Insert(new) => self.open(request, new).await,
-            UpsertSession::Update(token) => self.refresh(request, token).await,
-        };
-        match result {
-            Err(error) => Err(self.run_on_upsert_session_error(error, request).await),
-            opened => opened,
-        }
+        let (sessions, request) = (self.clone(), request.clone());
+        self.to_the_end(async move {
+            let result = match input {
+                UpsertSession::Insert(new) => sessions.open(&request, new).await,
+                UpsertSession::Update(token) => sessions.refresh(&request, token).await,
+            };
+            match result {
+                Err(error) => Err(sessions.run_on_upsert_session_error(error, &request).await),
+                opened => opened,
+            }
+        })
+        .await
     }
 
     async fn open(&self, request: &SessionRequest, new: NewSession) -> Result<LoginResult> {
@@ -104,7 +111,7 @@ impl Sessions {
     ) -> Result<Opened> {
         let now = self.0.clock.now();
         let evicted = self.make_room(transaction, new.account_id).await?;
-        let ConnectionInfo { ip, user_agent } = new.connection_info;
+        let ConnectionInfo { ip, user_agent } = new.connection_info.normalized();
         let session = session::Model {
             id: self.new_id(now)?,
             account_id: new.account_id,
@@ -136,7 +143,8 @@ impl Sessions {
         Ok(Opened { session, evicted })
     }
 
-    /// Runs the hooks for what a transaction has committed, and issues the session's tokens.
+    /// Runs the hooks for what a transaction has committed, and issues the session's tokens. Where that fails the session
+    /// is ended: nobody would have its tokens.
     pub(crate) async fn announce_opened(
         &self,
         request: &SessionRequest,
@@ -145,7 +153,14 @@ impl Sessions {
     ) -> Result<LoginResult> {
         self.run_on_session_invalidated(&opened.evicted).await;
         self.run_on_session_created(&opened.session).await;
-        self.issue(request, account, opened.session, None).await
+        let this = by_id(opened.session.id);
+        match self.issue(request, account, opened.session, None).await {
+            Err(error) => {
+                self.end(this, InvalidationReason::Logout).await?;
+                Err(error)
+            }
+            issued => issued,
+        }
     }
 
     /// Evicts the least recently refreshed sessions of an account, so that one more keeps its limit.

@@ -1,17 +1,11 @@
 //! Refreshing: a refresh token for its successor.
 
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult,
-    Iden, Iterable,
-    sea_query::{Expr, Query, Returning, UpdateStatement},
-};
+use sea_orm::{ColumnTrait, EntityTrait};
 use secrecy::SecretString;
 
 use super::{
-    Circumstances, LoginResult, RefreshOutcome, Sessions, Transition, UpsertSession,
-    UserAgentBinding, decide,
-    find::{by_id, is_live},
-    tokens::Presented,
+    Circumstances, LoginResult, RefreshOutcome, Sessions, Transition, UpsertSession, decide,
+    exchange::Exchange, find::by_id, tokens::Presented,
 };
 use crate::{
     crypto::opaque_token::RefreshToken,
@@ -79,15 +73,12 @@ impl Sessions {
         let from = self.connection_info(request)?;
         for _ in 0..MAX_ATTEMPTS {
             let generation = i64::from(token.generation);
-            let usual = Exchange {
-                if_generation: generation,
-                if_parent: None,
-                parent: Some(generation),
-            };
-            if let Some((session, account)) = self.exchange(token, &from, &usual).await? {
-                return self
-                    .issue(request, account, session, Some(RefreshOutcome::Rotated))
-                    .await;
+            let usual = Exchange::usual(generation);
+            let rotated = self
+                .exchange_to(request, token, &from, &usual, RefreshOutcome::Rotated)
+                .await?;
+            if let Some(result) = rotated {
+                return Ok(result);
             }
             if let Some(result) = self.refresh_unusual(request, token, &from).await? {
                 return Ok(result);
@@ -119,15 +110,15 @@ impl Sessions {
         }
         let generation = i64::from(token.generation);
         match decide(&row, token.generation, &self.circumstances(&row, from)) {
-            // It would have been rotated, had the row been like this a moment ago.
-            Transition::Rotate => Ok(None),
+            // Either the row was not like this a moment ago, or it has the agent's families as they were read once.
+            Transition::Rotate => {
+                let current = Exchange::as_read(&row, generation + 1, Some(generation));
+                self.exchange_to(request, token, from, &current, RefreshOutcome::Rotated)
+                    .await
+            }
             Transition::RotateAhead => {
                 tracing::warn!(session_id = %row.id, "a refresh token is one generation ahead: the database lost a commit");
-                let ahead = Exchange {
-                    if_generation: row.generation,
-                    if_parent: None,
-                    parent: Some(generation),
-                };
+                let ahead = Exchange::as_read(&row, generation + 1, Some(generation));
                 self.exchange_to(request, token, from, &ahead, RefreshOutcome::Rotated)
                     .await
             }
@@ -136,11 +127,7 @@ impl Sessions {
                 .await
                 .map(Some),
             Transition::Recover => {
-                let lost = Exchange {
-                    if_generation: row.generation,
-                    if_parent: row.parent,
-                    parent: row.parent,
-                };
+                let lost = Exchange::as_read(&row, row.generation + 1, row.parent);
                 let recovered = self
                     .exchange_to(request, token, from, &lost, RefreshOutcome::Recovered)
                     .await?;
@@ -206,119 +193,14 @@ impl Sessions {
         exchange: &Exchange,
         outcome: RefreshOutcome,
     ) -> Result<Option<LoginResult>> {
-        let Some((session, account)) = self.exchange(token, from, exchange).await? else {
+        let Some((session, account)) = self.exchange(token.session_id, from, exchange).await?
+        else {
             return Ok(None);
         };
         self.issue(request, account, session, Some(outcome))
             .await
             .map(Some)
     }
-
-    /// The one conditional write, with everything that the answer needs. `None` where a condition did not hold.
-    async fn exchange(
-        &self,
-        token: RefreshToken,
-        from: &ConnectionInfo,
-        exchange: &Exchange,
-    ) -> Result<Option<(session::Model, account::Model)>> {
-        let backend = self.0.db.get_database_backend();
-        let now = self.0.clock.now();
-        let column = |column: session::Column| Expr::col((session::Entity, column));
-        let idle_end = now + self.0.policy.session_idle_ttl;
-        let expires_at = Expr::case(
-            column(session::Column::AbsoluteExpiresAt).lt(idle_end),
-            column(session::Column::AbsoluteExpiresAt),
-        )
-        .finally(idle_end);
-        let next = match exchange.parent {
-            // A token that is ahead of the row takes the row to its own successor.
-            Some(parent) if exchange.if_parent.is_none() => parent + 1,
-            _ => exchange.if_generation + 1,
-        };
-        let family = self.agent_family(&from.user_agent);
-        let mut update = Query::update();
-        update
-            .table(session::Entity)
-            .values([
-                (session::Column::Generation, next.into()),
-                (session::Column::Parent, exchange.parent.into()),
-                (session::Column::RefreshedAt, now.into()),
-                (session::Column::LastSeenAt, now.into()),
-                (session::Column::ExpiresAt, expires_at.into()),
-                (session::Column::Ip, from.ip.to_string().into()),
-                (session::Column::UserAgent, from.user_agent.clone().into()),
-                (
-                    session::Column::UserAgentFamily,
-                    self.0
-                        .user_agents
-                        .families(&from.user_agent)
-                        .family()
-                        .into(),
-                ),
-            ])
-            .and_where(column(session::Column::Id).eq(token.session_id))
-            .and_where(column(session::Column::Generation).eq(exchange.if_generation))
-            .cond_where(is_live(now));
-        if let Some(parent) = exchange.if_parent {
-            update.and_where(column(session::Column::Parent).eq(parent));
-        }
-        if self.0.policy.user_agent_binding != UserAgentBinding::Off {
-            let equal = column(session::Column::UserAgent).eq(from.user_agent.clone());
-            let same_family =
-                family.map(|family| column(session::Column::UserAgentFamily).eq(family));
-            update.cond_where(Condition::any().add(equal).add_option(same_family));
-        }
-        with_active_account(&mut update, backend);
-        let Some(row) = self.0.db.query_one(&update).await? else {
-            return Ok(None);
-        };
-        let session = session::Model::from_query_result(&row, "s_")?;
-        let account = account::Model::from_query_result(&row, "a_")?;
-        Ok(Some((session, account)))
-    }
-}
-
-/// From which state of the row to which.
-struct Exchange {
-    if_generation: i64,
-    if_parent: Option<i64>,
-    parent: Option<i64>,
-}
-
-/// Makes a session's update depend on its account being active, and return both rows: as columns `s_…` and `a_…`.
-fn with_active_account(update: &mut UpdateStatement, backend: DbBackend) {
-    let text = |column: &dyn Iden| column.to_string();
-    let sessions = session::Column::iter().map(|column| {
-        let name = text(&column);
-        format!(r#""sessions"."{name}" AS "s_{name}""#)
-    });
-    let owner = r#""accounts"."id" = "sessions"."account_id""#;
-    let accounts: Vec<String> = if backend == DbBackend::Postgres {
-        update
-            .from(account::Entity)
-            .and_where(Expr::cust(owner))
-            .and_where(account::Column::DeactivatedAt.is_null());
-        account::Column::iter()
-            .map(|column| {
-                let name = text(&column);
-                format!(r#""accounts"."{name}" AS "a_{name}""#)
-            })
-            .collect()
-    } else {
-        // SQLite returns columns of the updated table only.
-        update.and_where(Expr::cust(format!(
-            r#"EXISTS (SELECT 1 FROM "accounts" WHERE {owner} AND "accounts"."deactivated_at" IS NULL)"#
-        )));
-        account::Column::iter()
-            .map(|column| {
-                let name = text(&column);
-                format!(
-                    r#"(SELECT "accounts"."{name}" FROM "accounts" WHERE {owner}) AS "a_{name}""#
-                )
-            })
-            .collect()
-    };
-    update.returning(Returning::new().exprs(sessions.chain(accounts).map(Expr::cust)));
 }
 
 /// A recovery is never silent; from another network than the lost exchange it is worth a look.

@@ -25,7 +25,7 @@ pub struct Circumstances {
     pub recovery: bool,
     /// Whether the presented user agent is the session's.
     pub agent_matches: bool,
-    /// The highest generation of which an access token has been seen, in the row or in memory.
+    /// The highest generation of which a token has been shown, exchanges apart, in the row or in memory.
     pub seen_generation: i64,
 }
 

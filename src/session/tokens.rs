@@ -102,7 +102,13 @@ impl Sessions {
         }
         let verify = |keys: &KeySet| self.0.verifier.verify(text, |kid| keys.find(kid));
         let verified = match verify(&keys) {
-            Err(Refusal::UnknownKey) => verify(&*self.0.keys.keys_again(request).await?),
+            Err(Refusal::UnknownKey) => match self.0.keys.keys_again(request).await {
+                Ok(keys) => verify(&keys),
+                Err(error) => {
+                    tracing::warn!(error = ?error, "a token names an unknown key, and the keys could not be read again");
+                    Err(Refusal::UnknownKey)
+                }
+            },
             verified => verified,
         };
         match verified {

@@ -7,9 +7,9 @@ use std::{
 
 use woothee::{parser::Parser, woothee::VALUE_UNKNOWN};
 
-/// Longer texts are cut before they are kept or read; no browser's is.
-pub(super) const MAX_LENGTH: usize = 1_024;
-/// The cache's bound: so many texts of at most [`MAX_LENGTH`] bytes.
+use crate::request::MAX_USER_AGENT_LENGTH;
+
+/// The cache's bound: so many texts of at most [`MAX_USER_AGENT_LENGTH`] bytes.
 const MAX_CACHED: usize = 1_000;
 
 /// What kind of device a user agent runs on.
@@ -74,6 +74,7 @@ impl UserAgents {
     /// The families of a text.
     #[must_use]
     pub fn families(&self, user_agent: &str) -> UserAgentFamilies {
+        let user_agent = &user_agent[..user_agent.floor_char_boundary(MAX_USER_AGENT_LENGTH)];
         let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(user_agent) {
             return known.clone();
@@ -100,12 +101,6 @@ impl UserAgents {
             }
         }
     }
-}
-
-/// Cuts a text to what is kept of it, at a character's boundary.
-#[must_use]
-pub(super) fn truncate(user_agent: &str) -> &str {
-    &user_agent[..user_agent.floor_char_boundary(MAX_LENGTH)]
 }
 
 fn parse(user_agent: &str) -> UserAgentFamilies {
@@ -255,6 +250,5 @@ mod tests {
             let _ = agents.families(&format!("agent {n}"));
         }
         assert!(agents.cache.lock().unwrap().len() <= MAX_CACHED);
-        assert_eq!(truncate(&"ä".repeat(1_000)).len(), MAX_LENGTH);
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Each module with the modules of this crate that it may use, itself and what stands in `COMMON` apart.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     (
         "account",
         &[
@@ -28,10 +28,11 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     (
         "http",
         &[
-            "config", "graphql", "keys", "request", "services", "session",
+            "crypto", "config", "graphql", "keys", "lease", "request", "services", "session",
         ],
     ),
     ("keys", &["crypto", "database", "entity", "request"]),
+    ("lease", &["entity"]),
     ("network", &[]),
     ("page", &[]),
     ("random", &[]),
@@ -61,7 +62,8 @@ const FENCED: [(&str, &[&str]); 4] = [
     (
         "sea_orm::",
         &[
-            "account", "database", "entity", "error", "http", "keys", "services", "session",
+            "account", "database", "entity", "error", "http", "keys", "lease", "services",
+            "session",
         ],
     ),
     ("jsonwebtoken::", &["crypto", "keys"]),

@@ -15,5 +15,6 @@ mod support;
 
 mod cli;
 mod engine;
+mod federation;
 mod graphql;
 mod http;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, dataloader::DataLoader};
+use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::{
     error::Result,
     graphql::{
         current::{has_scope, own_session},
-        loader::{AccountKey, Batches, SessionPageKey},
+        loader::{AccountKey, SessionPageKey, batches},
     },
     page::Page,
     scope::Scope,
@@ -51,10 +51,10 @@ impl Account {
 
     /// An account that has been read for somebody who may not see it.
     #[must_use]
-    pub fn by_requester(row: account::Model) -> Self {
+    pub fn by_requester(row: Arc<account::Model>) -> Self {
         Self {
             id: row.id,
-            row: Some(Arc::new(row)),
+            row: Some(row),
             granted: false,
         }
     }
@@ -69,11 +69,7 @@ impl Account {
         }
         match &self.row {
             Some(row) => Ok(Some(Arc::clone(row))),
-            None => {
-                ctx.data_unchecked::<DataLoader<Batches>>()
-                    .load_one(AccountKey(self.id))
-                    .await
-            }
+            None => batches(ctx)?.load_one(AccountKey(self.id)).await,
         }
     }
 }
@@ -142,10 +138,7 @@ impl Account {
             status: status.map(Into::into),
             page,
         };
-        let slice = ctx
-            .data_unchecked::<DataLoader<Batches>>()
-            .load_one(key)
-            .await?;
+        let slice = batches(ctx)?.load_one(key).await?;
         Ok(slice.map(|slice| connection::sessions(slice, &account, key.status)))
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use async_graphql::{
     Context, Object,
     connection::{Connection, Edge, EmptyFields},
-    dataloader::DataLoader,
 };
 use uuid::Uuid;
 
@@ -18,7 +17,7 @@ use crate::{
     error::{Error, Result},
     graphql::{
         current,
-        loader::{Batches, SessionCountKey},
+        loader::{SessionCountKey, batches},
     },
     page::{Slice, cursor},
 };
@@ -42,10 +41,7 @@ impl SessionTotal {
             account: self.account,
             status: self.status,
         };
-        let count = ctx
-            .data_unchecked::<DataLoader<Batches>>()
-            .load_one(key)
-            .await?;
+        let count = batches(ctx)?.load_one(key).await?;
         i32::try_from(count.unwrap_or_default()).map_err(Error::internal)
     }
 }

@@ -5,10 +5,18 @@ use uuid::Uuid;
 
 use super::{InvalidateSessionsMode, TokenTransport, omittable::Omittable};
 
-/// The id that a text names. Ids are opaque: a text that is none names what nobody has.
+/// The id that a text names, in the one spelling that ids have. Ids are opaque: any other text names nothing.
 #[must_use]
-pub fn id(id: &ID) -> Uuid {
-    Uuid::try_parse(id).unwrap_or(Uuid::nil())
+pub fn id(id: &ID) -> Option<Uuid> {
+    Uuid::try_parse(id)
+        .ok()
+        .filter(|parsed| parsed.to_string() == id.as_str())
+}
+
+/// The id that a text names, or one that nobody has.
+#[must_use]
+pub fn id_or_nobodys(text: &ID) -> Uuid {
+    id(text).unwrap_or(Uuid::nil())
 }
 
 fn body() -> Omittable<TokenTransport> {

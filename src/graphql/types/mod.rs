@@ -20,7 +20,7 @@ pub use self::{
     inputs::{
         AccountBy, ChangePasswordInput, ConnectionInfoInput, CreateAccountInput,
         CreateSessionInput, InvalidateSessionsInput, LogoutInput, RefreshTokensInput, SignInInput,
-        SignUpInput, UpdateAccountInput, id,
+        SignUpInput, UpdateAccountInput, id, id_or_nobodys,
     },
     login_result::{LoginResult, Tokens},
     session::{ConnectionInfo, Session},

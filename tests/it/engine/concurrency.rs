@@ -8,6 +8,7 @@ use sessiongraph::{
     clock::ManualClock,
     crypto::password::Password,
     error::Result,
+    page::Page,
     session::{LoginResult, NewSession, Policy, RefreshOutcome, UpsertSession},
 };
 
@@ -135,11 +136,10 @@ on_each_database! {
             for flush in flushes {
                 flush.await.unwrap().unwrap();
             }
-            let mut refreshed = Vec::new();
+            logins.clear();
             for refresh in refreshes {
-                refreshed.push(refresh.await.unwrap().unwrap());
+                logins.push(refresh.await.unwrap().unwrap());
             }
-            logins = refreshed;
             assert_eq!(logins[0].session.generation, round + 1);
         }
     }
@@ -192,5 +192,121 @@ mod on_postgres {
         let (engine, result) = sign_in_during("UPDATE accounts SET permissions = 'read'").await;
         assert_eq!(result.unwrap().claims.scope, "read");
         assert_eq!(scalar(&engine.db, LIVE_SESSIONS).await, 2);
+    }
+
+    /// Where rows lie in another order than their ids, two statements that write several may lock them in different
+    /// orders.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn sessions_are_marked_as_seen_while_they_end_whatever_the_order_of_the_rows() {
+        let database = TestDatabase::postgres().await;
+        let limit = |policy: &mut Policy| policy.max_sessions_per_account = 500;
+        let engine = Engine::with(&database, ManualClock::default(), limit).await;
+        let replica = engine.replica(&database).await;
+        let ada = engine.sign_up("ada").await.account.id;
+        engine.sign_up("bob").await;
+        engine
+            .sql("CREATE TABLE template AS SELECT * FROM sessions")
+            .await;
+        // Many of somebody else's, so that a few are found by an index.
+        engine.sql(&copies(20_000, "bob")).await;
+        engine.sql(&copies(200, "ada")).await;
+        engine.sql("CREATE TABLE kept AS SELECT * FROM sessions WHERE account_id = (SELECT id FROM accounts WHERE username = 'ada')").await;
+        let lay_down = "DELETE FROM sessions WHERE id IN (SELECT id FROM kept); \
+                        INSERT INTO sessions SELECT * FROM kept ORDER BY id DESC";
+        let page = Page {
+            length: 500,
+            after: None,
+            before: None,
+            from_end: false,
+        };
+        let sessions = engine
+            .sessions
+            .session_pages(&[ada], None, page)
+            .await
+            .unwrap()
+            .remove(&ada)
+            .unwrap();
+        let change = |deactivated| AccountChanges {
+            deactivated: Some(deactivated),
+            ..AccountChanges::default()
+        };
+        engine.sql("ANALYZE sessions").await;
+        for generation in 1..=20 {
+            engine.sql(lay_down).await;
+            engine.advance(1);
+            for session in &sessions.rows {
+                for replica in [&engine, &replica] {
+                    let activity = replica.sessions.activity();
+                    activity.note(session.id, generation, replica.sessions.clock().now());
+                }
+            }
+            let request = request();
+            let (here, there, ended) = tokio::join!(
+                engine.sessions.flush_activity(),
+                replica.sessions.flush_activity(),
+                engine.accounts.update(&request, ada, change(true)),
+            );
+            here.unwrap();
+            there.unwrap();
+            ended.unwrap();
+            engine
+                .accounts
+                .update(&request, ada, change(false))
+                .await
+                .unwrap();
+        }
+    }
+
+    /// What makes so many more sessions of an account.
+    fn copies(number: u32, username: &str) -> String {
+        format!(
+            "INSERT INTO sessions SELECT gen_random_uuid(), s.account_id, generation, parent, seen_generation, ip, \
+             user_agent, user_agent_family, metadata, s.created_at, refreshed_at, last_seen_at, expires_at, \
+             absolute_expires_at, invalidated_at, invalidation_reason \
+             FROM template s JOIN accounts a ON a.id = s.account_id, generate_series(1, {number}) \
+             WHERE a.username = '{username}'"
+        )
+    }
+
+    /// A sighting that could not be written at once is written all the same.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_session_that_is_being_written_is_marked_as_seen_afterwards() {
+        let database = TestDatabase::postgres().await;
+        let engine = Engine::new(&database).await;
+        let (held, free, ended) = (
+            engine.sign_up("ada").await,
+            engine.sign_in("ada").await,
+            engine.sign_in("ada").await,
+        );
+        for login in [&held, &free, &ended] {
+            engine.show(&login.tokens.access_token).await;
+        }
+        engine
+            .sessions
+            .logout(&mut request(), Some(&ended.tokens.refresh_token))
+            .await
+            .unwrap();
+        let transaction = engine.db.begin().await.unwrap();
+        let lock = format!(
+            "UPDATE sessions SET ip = '198.51.100.1' WHERE id = '{}'",
+            held.session.id
+        );
+        transaction.execute_unprepared(&lock).await.unwrap();
+        let flushing = engine.clone();
+        let flush = tokio::spawn(async move { flushing.sessions.flush_activity().await });
+        while engine.row(free.session.id).await.seen_generation < 0 {
+            tokio::task::yield_now().await;
+        }
+        transaction.commit().await.unwrap();
+        flush.await.unwrap().unwrap();
+        let row = engine.row(held.session.id).await;
+        assert_eq!((row.seen_generation, row.ip.as_str()), (0, "198.51.100.1"));
+        assert_eq!(engine.row(ended.session.id).await.seen_generation, -1);
+        for login in [&held, &free, &ended] {
+            assert_eq!(
+                engine.sessions.activity().seen_generation(login.session.id),
+                None
+            );
+        }
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use sessiongraph::{
+    clock::ManualClock,
     error::{Action, Error, ErrorKind},
     request::Authentication,
-    session::{InvalidateSessions, LoginDraft, RefreshOutcome, RequestDecision},
+    session::{InvalidateSessions, LoginDraft, Policy, RefreshOutcome, RequestDecision},
 };
 
 use crate::support::{
@@ -169,6 +170,15 @@ on_each_database! {
         assert_eq!(next.outcome, Some(RefreshOutcome::Rotated));
     }
 
+    async fn a_hook_that_fails_leaves_no_session_whose_tokens_nobody_has(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        engine.sign_up("ada").await;
+        engine.sessions.hooks().on_refresh_tokens(|_, _| async { Err(custom("CRM_DOWN")) });
+        let error = engine.try_sign_in("ada", PASSWORD).await.unwrap_err();
+        assert_eq!(error.code(), "CRM_DOWN");
+        assert_eq!(scalar(&engine.db, "SELECT COUNT(*) FROM sessions WHERE invalidated_at IS NULL").await, 1);
+    }
+
     async fn errors_of_sessions_can_be_replaced(database: TestDatabase) {
         let engine = Engine::new(&database).await;
         let login = engine.sign_up("ada").await;
@@ -239,8 +249,8 @@ on_each_database! {
     }
 
     async fn they_hear_of_evicted_and_of_stolen_sessions(database: TestDatabase) {
-        let limit = |policy: &mut sessiongraph::session::Policy| policy.max_sessions_per_account = 1;
-        let engine = Engine::with(&database, sessiongraph::clock::ManualClock::default(), limit).await;
+        let limit = |policy: &mut Policy| policy.max_sessions_per_account = 1;
+        let engine = Engine::with(&database, ManualClock::default(), limit).await;
         let calls = Calls::default();
         let ended = calls.clone();
         engine.sessions.hooks().on_session_invalidated(move |session, _| {

@@ -1,5 +1,7 @@
 //! Ending sessions with `invalidate_sessions`.
 
+use chrono::TimeDelta;
+use secrecy::SecretString;
 use sessiongraph::{
     account::ChangePassword,
     crypto::password::Password,
@@ -20,7 +22,7 @@ fn one(login: &LoginResult) -> InvalidateSessions {
     InvalidateSessions::One(SessionSelector::Id(login.session.id))
 }
 
-fn of_token(token: &secrecy::SecretString) -> InvalidateSessions {
+fn of_token(token: &SecretString) -> InvalidateSessions {
     InvalidateSessions::One(SessionSelector::Token(token.clone()))
 }
 
@@ -77,7 +79,7 @@ on_each_database! {
         let row = engine.row(other.session.id).await;
         assert_eq!(ended, std::slice::from_ref(&row));
         assert_eq!(row.invalidation_reason, Some(InvalidationReason::Requested));
-        assert_eq!(row.invalidated_at, Some(other.session.created_at + chrono::TimeDelta::seconds(60)));
+        assert_eq!(row.invalidated_at, Some(other.session.created_at + TimeDelta::seconds(60)));
         assert_eq!(engine.ended_with(mine.session.id).await, None);
 
         assert_eq!(end(&engine, &caller, one(&other)).await.unwrap(), []);

@@ -1,5 +1,7 @@
 //! The signing keys: published, then signing, then retired, then gone.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sessiongraph::{
     clock::{Clock, ManualClock},
@@ -11,7 +13,7 @@ use sessiongraph::{
 
 use crate::support::{
     database::{TestDatabase, scalar},
-    engine::{Engine, SECRET, keyring_options, kid_of, told},
+    engine::{Engine, SECRET, keyring_options, kid_of, text, told},
     on_each_database,
 };
 
@@ -75,7 +77,7 @@ on_each_database! {
         let (old, next) = (signing(&engine), standby(&engine));
         engine.advance(60);
         let scheduled = engine.keyring.rotate(false).await.unwrap();
-        let at = engine.clock.now() + chrono::TimeDelta::seconds(PUBLISH_AHEAD as i64 - 60);
+        let at = engine.clock.now() + Duration::from_secs(PUBLISH_AHEAD - 60);
         assert_eq!(scheduled, Rotation::Scheduled { kid: next.clone(), at });
         // Asking twice changes nothing.
         let keys = engine.keyring.list();
@@ -100,6 +102,17 @@ on_each_database! {
         engine.advance(PUBLISH_AHEAD);
         assert_eq!(engine.keyring.rotate(false).await.unwrap(), Rotation::Done { kid: next.clone() });
         assert_eq!(signing(&engine), next);
+    }
+
+    async fn asking_again_right_after_a_rotation_changes_nothing(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        engine.advance(20 * 60);
+        let done = engine.keyring.rotate(false).await.unwrap();
+        let keys = engine.keyring.jwks();
+        assert_eq!(engine.keyring.rotate(false).await.unwrap(), done);
+        assert_eq!(engine.keyring.jwks(), keys);
+        engine.advance(20 * 60);
+        assert_ne!(engine.keyring.rotate(false).await.unwrap(), done);
     }
 
     async fn a_rotation_at_once_waits_for_nothing(database: TestDatabase) {
@@ -298,7 +311,7 @@ on_each_database! {
         for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256] {
             let engine = with_algorithm(&database, &clock, algorithm).await;
             let login = engine.sign_in("ada").await;
-            let header = jsonwebtoken::decode_header(crate::support::engine::text(&login.tokens.access_token)).unwrap();
+            let header = jsonwebtoken::decode_header(text(&login.tokens.access_token)).unwrap();
             assert_eq!(format!("{:?}", header.alg).to_uppercase(), algorithm.as_str().to_uppercase());
             assert!(published(&engine).contains(&header.kid.unwrap()));
             earlier.push(login);
@@ -313,23 +326,45 @@ on_each_database! {
     }
 
     async fn the_keys_of_an_earlier_algorithm_retire(database: TestDatabase) {
-        let old = Engine::new(&database).await;
-        let login = old.sign_up("ada").await;
-        let new = with_algorithm(&database, &old.clock, SigningAlgorithm::EdDsa).await;
-        assert_eq!(new.keyring.list().len(), 4);
-        new.keyring.rotate_when_due().await.unwrap();
-        assert!(new.session_of(&login.tokens.access_token).await.is_ok());
-        // A replica that still has the old configuration signs with the old key meanwhile.
-        let there = old.sign_in("ada").await;
-        assert!(new.session_of(&there.tokens.access_token).await.is_ok());
+        for (algorithm, keys) in [(SigningAlgorithm::EdDsa, 2), (SigningAlgorithm::Hs256, 0)] {
+            let old = Engine::new(&database).await;
+            let user = format!("user_{}", algorithm.as_str());
+            let login = old.sign_up(&user).await;
+            old.advance(1);
+            let new = with_algorithm(&database, &old.clock, algorithm).await;
+            new.advance(PUBLISH_AHEAD - 1);
+            new.keyring.rotate_when_due().await.unwrap();
+            // A replica that still has the old configuration signs with the old key meanwhile.
+            let there = old.sign_in(&user).await;
+            assert!(new.session_of(&there.tokens.access_token).await.is_ok());
+            assert!(new.refresh(&login.tokens.refresh_token).await.is_ok());
 
-        new.advance(PUBLISH_AHEAD);
-        new.keyring.rotate_when_due().await.unwrap();
+            new.advance(1);
+            new.keyring.rotate_when_due().await.unwrap();
+            new.keyring.reload().await.unwrap();
+            assert!(new.session_of(&there.tokens.access_token).await.is_ok());
+            new.advance(LAST_TOKEN);
+            new.keyring.rotate_when_due().await.unwrap();
+            let earlier = format!("SELECT COUNT(*) FROM signing_keys WHERE algorithm <> '{}'", algorithm.as_str());
+            assert_eq!(scalar(&new.db, &earlier).await, 0);
+            assert_eq!(new.keyring.list().len(), keys);
+        }
+    }
+
+    async fn a_replica_with_the_earlier_algorithm_leaves_the_new_keys_alone(database: TestDatabase) {
+        let old = Engine::new(&database).await;
+        old.sign_up("ada").await;
+        old.advance(2 * PUBLISH_AHEAD);
+        let new = with_algorithm(&database, &old.clock, SigningAlgorithm::EdDsa).await;
+        old.keyring.reload().await.unwrap();
+        old.keyring.rotate_when_due().await.unwrap();
         new.keyring.reload().await.unwrap();
-        new.advance(LAST_TOKEN);
-        new.keyring.rotate_when_due().await.unwrap();
-        let left: Vec<_> = new.keyring.list().into_iter().map(|key| key.algorithm).collect();
-        assert_eq!(left, ["EdDSA", "EdDSA"]);
+        let login = new.sign_in("ada").await;
+        for replica in [&old, &new] {
+            assert!(replica.session_of(&login.tokens.access_token).await.is_ok());
+        }
+        let states: Vec<_> = new.keyring.list().into_iter().map(|key| key.state.as_str()).collect();
+        assert!(!states.contains(&"retired"), "{states:?}");
     }
 
     async fn with_hs256_there_is_no_keyring(database: TestDatabase) {

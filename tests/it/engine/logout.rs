@@ -6,6 +6,7 @@ use sessiongraph::{
     error::Action,
     request::{Authentication, CookieChange, SessionRequest},
     scope::Scope,
+    session::LoginResult,
 };
 
 use crate::support::{
@@ -107,7 +108,7 @@ on_each_database! {
             request
         };
         assert!(engine.sessions.logout(&mut all(), Some(&input.tokens.refresh_token)).await.unwrap());
-        let ended = |login: &sessiongraph::session::LoginResult| {
+        let ended = |login: &LoginResult| {
             let (engine, session) = (engine.clone(), login.session.id);
             async move { engine.ended_with(session).await.is_some() }
         };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
 use secrecy::SecretString;
 use sessiongraph::{
@@ -16,7 +17,7 @@ use sessiongraph::{
 
 use crate::support::{
     database::{TestDatabase, row_counts},
-    engine::{Engine, SECRET, keyring_options, told},
+    engine::{Engine, SECRET, keyring_options, request, told},
     on_each_database,
 };
 
@@ -89,6 +90,26 @@ on_each_database! {
         // Nothing was made under it.
         assert_eq!(row_counts(&engine.db).await, counts);
         assert!(open(&database, SECRET, &[]).await.is_ok());
+    }
+
+    async fn a_replica_that_cannot_read_the_keys_any_more_tells_clients_nothing_of_it(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        let login = engine.sign_up("ada").await;
+        let renewed = open(&database, NEW_SECRET, &[SECRET]).await.unwrap();
+        renewed.rotate_secret(false).await.unwrap();
+        let unknown_key = {
+            for _ in 0..2 {
+                renewed.rotate(true).await.unwrap();
+            }
+            let sessions = sessiongraph::session::Sessions::builder(engine.db.clone()).keys(renewed);
+            let sessions = sessions.clock(engine.clock.clone()).build().unwrap();
+            let input = sessiongraph::session::RefreshTokensInput { refresh_token: Some(login.tokens.refresh_token.clone()) };
+            sessions.refresh_tokens(&request(), input).await.unwrap().tokens.access_token
+        };
+        engine.advance(2);
+        let error = engine.session_of(&unknown_key).await.unwrap_err();
+        assert_eq!(told(&error), ("UNAUTHENTICATED", Some("TOKEN_VERIFICATION_FAILED"), Some(Action::Refresh)));
+        assert!(engine.session_of(&login.tokens.access_token).await.is_ok(), "it goes on with the keys that it has");
     }
 
     async fn a_short_secret_is_refused(database: TestDatabase) {
@@ -170,8 +191,8 @@ on_each_database! {
         let leaked = engine.keyring.key_set().signing.kid.clone();
         engine.keyring.revoke(&leaked).await.unwrap();
         engine.keyring.rotate(false).await.unwrap();
-        let later = engine.clock.now() + chrono::TimeDelta::days(1);
-        let moved = |date: Option<chrono::DateTime<chrono::Utc>>| Set(date.map_or(Some(later), |_| None));
+        let later = engine.clock.now() + TimeDelta::days(1);
+        let moved = |date: Option<DateTime<Utc>>| Set(date.map_or(Some(later), |_| None));
         // A retired one, a revoked one, the one that signs, and one that is scheduled.
         let rows = signing_key::Entity::find().all(&engine.db).await.unwrap();
         assert_eq!(rows.len(), 4);
@@ -201,7 +222,7 @@ on_each_database! {
         // What is in the way of a second key that signs, an index would refuse first.
         let edits = [
             ("retired", retired, signing_key::ActiveModel {
-                verifies_until: Set(Some(engine.clock.now() + chrono::TimeDelta::days(365))),
+                verifies_until: Set(Some(engine.clock.now() + TimeDelta::days(365))),
                 ..retired.clone().into_active_model()
             }),
             ("revoked", revoked, signing_key::ActiveModel {

@@ -169,8 +169,8 @@ on_each_database! {
 
     async fn an_access_token_of_another_issuer_is_no_token_of_ours(database: TestDatabase) {
         let engine = Engine::new(&database).await;
-        let clock = engine.clock.clone();
-        let other = Engine::with(&database, clock, |policy| policy.issuer = "https://other.example".to_owned()).await;
+        let issuer = "https://other.example".to_owned();
+        let other = Engine::with(&database, engine.clock.clone(), |policy| policy.issuer = issuer).await;
         let login = engine.sign_up("ada").await;
         let error = other.refresh(&login.tokens.access_token).await.unwrap_err();
         assert_eq!(told(&error), ("TOKEN_VERIFICATION_FAILED", None, SIGN_IN));

@@ -5,7 +5,7 @@ use sessiongraph::{
     crypto::opaque_token::{SECRET_KEY_LENGTH, ServiceKeyMaker},
     error::Action,
     random::SystemRandom,
-    request::Authentication,
+    request::{Authentication, SessionRequest},
     scope::Scope,
 };
 use uuid::Uuid;
@@ -36,7 +36,7 @@ on_each_database! {
         let engine = Engine::new(&database).await;
         let replica = engine.replica(&database).await;
         let key = engine.sessions.create_service_key("backend", Scope::ALL).await.unwrap();
-        let refused = |request: sessiongraph::request::SessionRequest| request.session_claims().unwrap_err();
+        let refused = |request: SessionRequest| request.session_claims().unwrap_err();
         assert_eq!(refused(replica.show(&key).await).code(), "FORBIDDEN");
         engine.sessions.revoke_service_key("backend").await.unwrap();
         let failed = ("UNAUTHENTICATED", Some("TOKEN_VERIFICATION_FAILED"), Some(Action::SignIn));

@@ -4,6 +4,8 @@ use serde_json::json;
 use sessiongraph::{
     account::{AccountChanges, Accounts, CreateSession, NewAccount, SignIn},
     crypto::password::{Password, PasswordPolicy},
+    entity::account::Model,
+    error::Action,
     request::ConnectionInfo,
     session::TokenTransport,
 };
@@ -14,8 +16,7 @@ use crate::support::{
     on_each_database,
 };
 
-const FAILED: (&str, Option<&str>, Option<sessiongraph::error::Action>) =
-    ("AUTHENTICATION_FAILED", None, None);
+const FAILED: (&str, Option<&str>, Option<Action>) = ("AUTHENTICATION_FAILED", None, None);
 
 fn account(username: &str, email: &str, password: Option<&str>) -> NewAccount {
     NewAccount {
@@ -170,10 +171,8 @@ on_each_database! {
     }
 }
 
-fn account_without_hash(
-    row: &sessiongraph::entity::account::Model,
-) -> sessiongraph::entity::account::Model {
-    sessiongraph::entity::account::Model {
+fn account_without_hash(row: &Model) -> Model {
+    Model {
         password_hash: None,
         ..row.clone()
     }

@@ -101,6 +101,15 @@ on_each_database! {
         assert!(engine.refresh_from(&long, &first.tokens.refresh_token).await.is_ok());
     }
 
+    async fn families_that_an_earlier_reader_wrote_sign_nobody_out(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        let login = engine.sign_up("ada").await;
+        engine.sql("UPDATE sessions SET user_agent_family = 'Firefox|Windows 10'").await;
+        let updated = engine.refresh_from(&request_of(FIREFOX_LATER), &login.tokens.refresh_token).await.unwrap();
+        assert_eq!(updated.outcome, Some(RefreshOutcome::Rotated));
+        assert_eq!(engine.row(login.session.id).await.user_agent_family.as_deref(), Some("Firefox|Windows"));
+    }
+
     async fn exact_binding_wants_the_same_text(database: TestDatabase) {
         let engine = bound(&database, UserAgentBinding::Exact).await;
         let login = engine.sign_up("ada").await;

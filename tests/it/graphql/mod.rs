@@ -9,6 +9,7 @@ mod input;
 mod invalidate;
 mod limits;
 mod logout;
+mod merged_fields;
 mod nulls;
 mod pages;
 mod plans;

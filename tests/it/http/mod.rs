@@ -5,5 +5,6 @@ mod cookies;
 mod cors;
 mod graphql_over_http;
 mod pages;
+mod robustness;
 mod silent_renewal;
 mod timeouts;

@@ -1,8 +1,6 @@
-//! What can happen to a session, and in which circumstances.
+//! What can happen to a session.
 
 use std::fmt;
-
-use proptest::prelude::*;
 
 use crate::support::engine::{FIREFOX, SAFARI};
 
@@ -127,109 +125,4 @@ pub(super) enum Action {
 pub(super) enum NeedsSession {
     Yes,
     No,
-}
-
-pub(super) fn scenarios() -> BoxedStrategy<Scenario> {
-    let turn = prop_oneof![
-        7 => action().prop_map(|action| vec![action]),
-        1 => late_retry(),
-    ];
-    (settings(), prop::collection::vec(turn, 1..32))
-        .prop_map(|(setting, turns)| Scenario {
-            setting,
-            actions: turns.concat(),
-        })
-        .boxed()
-}
-
-pub(super) fn settings() -> impl Strategy<Value = Setting> {
-    (prop::bool::weighted(0.85), -8_000_i32..=8_000).prop_map(|(recovery, second_clock)| Setting {
-        recovery,
-        second_clock,
-    })
-}
-
-fn action() -> impl Strategy<Value = Action> {
-    prop_oneof![
-        12 => (held(), agents(), replicas(), answers())
-            .prop_map(|(held, agent, at, answer)| Action::Refresh(held, agent, at, answer)),
-        6 => (replicas(), answers())
-            .prop_map(|(at, answer)| Action::Refresh(Held(Party::Owner, 0), Agent::Firefox, at, answer)),
-        6 => (held(), replicas(), prop::bool::weighted(0.7)).prop_map(|(held, at, needs)| {
-            let needs = if needs { NeedsSession::Yes } else { NeedsSession::No };
-            Action::Show(Kind::Access, held, at, needs)
-        }),
-        1 => (held(), replicas())
-            .prop_map(|(held, at)| Action::Show(Kind::Refresh, held, at, NeedsSession::Yes)),
-        4 => (0_usize..3).prop_map(Action::Steal),
-        12 => waits().prop_map(Action::Wait),
-        3 => replicas().prop_map(Action::Flush),
-        1 => (1_usize..4).prop_map(Action::Failover),
-        1 => prop_oneof![
-            (kinds(), held(), replicas()).prop_map(|(kind, held, at)| Action::LogOut(kind, held, at)),
-            (held(), replicas()).prop_map(|(held, at)| Action::Invalidate(held, at)),
-            replicas().prop_map(Action::InvalidateByService),
-        ],
-    ]
-}
-
-/// The owner does not get an answer, and asks again after the grace.
-fn late_retry() -> impl Strategy<Value = Vec<Action>> {
-    let away = prop_oneof![Just(Answer::Lost), Just(Answer::Intercepted)];
-    (away, replicas(), replicas(), answers()).prop_map(|(away, before, after, answer)| {
-        let newest = Held(Party::Owner, 0);
-        vec![
-            Action::Refresh(newest, Agent::Firefox, before, away),
-            Action::Wait(Wait::Grace(Edge::After, after)),
-            Action::Refresh(newest, Agent::Firefox, after, answer),
-        ]
-    })
-}
-
-fn held() -> impl Strategy<Value = Held> {
-    let party = prop_oneof![3 => Just(Party::Owner), 2 => Just(Party::Thief)];
-    (
-        party,
-        prop_oneof![5 => Just(0_usize), 2 => Just(1), 1 => 2_usize..6],
-    )
-        .prop_map(|(party, back)| Held(party, back))
-}
-
-fn agents() -> impl Strategy<Value = Agent> {
-    prop_oneof![
-        8 => Just(Agent::Firefox),
-        1 => Just(Agent::FirefoxUpdated),
-        1 => Just(Agent::Safari),
-    ]
-}
-
-pub(super) fn replicas() -> impl Strategy<Value = Replica> {
-    prop_oneof![2 => Just(Replica::First), 1 => Just(Replica::Second)]
-}
-
-fn answers() -> impl Strategy<Value = Answer> {
-    prop_oneof![
-        3 => Just(Answer::Arrives),
-        3 => Just(Answer::Lost),
-        1 => Just(Answer::Intercepted),
-    ]
-}
-
-fn kinds() -> impl Strategy<Value = Kind> {
-    prop_oneof![Just(Kind::Access), Just(Kind::Refresh)]
-}
-
-fn waits() -> impl Strategy<Value = Wait> {
-    let edge = || prop_oneof![Just(Edge::Before), Just(Edge::After)];
-    prop_oneof![
-        4 => (1_u64..20_000).prop_map(Wait::Milliseconds),
-        3 => (30_000_u64..120_000).prop_map(Wait::Milliseconds),
-        2 => (200_000_u64..400_000).prop_map(Wait::Milliseconds),
-        1 => (1_u64..7).prop_map(Wait::Days),
-        5 => (edge(), replicas()).prop_map(|(edge, at)| Wait::Grace(edge, at)),
-        2 => (edge(), replicas()).prop_map(|(edge, at)| Wait::Access(edge, at)),
-        // More often before: what comes after is dull.
-        1 => (prop_oneof![4 => Just(Edge::Before), 1 => Just(Edge::After)], replicas())
-            .prop_map(|(edge, at)| Wait::Session(edge, at)),
-    ]
 }

@@ -10,9 +10,10 @@ use proptest::{
 use tokio::runtime::Handle;
 
 use self::{
-    action::{Scenario, scenarios},
+    action::Scenario,
     honest::{honest_scenarios, simulate, stays_signed_in},
     service::Service,
+    strategy::scenarios,
     theft::{is_noticed, thefts},
     world::World,
 };
@@ -22,6 +23,7 @@ mod action;
 mod honest;
 mod model;
 mod service;
+mod strategy;
 mod theft;
 mod world;
 
@@ -54,7 +56,7 @@ const ANSWERS: [&str; 16] = [
 
 on_each_database! {
     async fn every_answer_and_every_row_are_as_the_design_says(database: TestDatabase) {
-        let answers = check(&database, 250, scenarios(), as_the_model_says).await;
+        let answers = check(&database, 300, scenarios(), as_the_model_says).await;
         for answer in ANSWERS {
             assert!(answers.contains_key(answer), "never {answer}: {answers:#?}");
         }

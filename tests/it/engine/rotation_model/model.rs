@@ -100,6 +100,11 @@ impl Session {
         self.issued[self.live()].in_exchange_for
     }
 
+    /// The newest generation of which something has been shown, as far as that is written.
+    pub(super) fn newest_seen(&self) -> Option<Generation> {
+        self.seen.last().copied()
+    }
+
     fn issue(&mut self, in_exchange_for: Generation) -> Generation {
         let new = self.issued.len();
         self.issued.push(Issued {
@@ -289,7 +294,9 @@ impl Model {
 
     pub(super) fn flush(&mut self, at: Replica) {
         let noted = std::mem::take(&mut self.memory[at as usize]);
-        self.session.seen.extend(noted);
+        if self.session.ended.is_none() {
+            self.session.seen.extend(noted);
+        }
     }
 
     pub(super) fn over(&self, now: DateTime<Utc>) -> Option<&'static str> {

@@ -4,12 +4,10 @@ use proptest::prelude::*;
 use sessiongraph::entity::session::InvalidationReason;
 
 use super::{
-    action::{
-        Action, Agent, Answer, Held, Kind, NeedsSession, Party, Replica, Scenario, Wait, replicas,
-        settings,
-    },
-    honest::{NEWEST, turn},
+    action::{Action, Agent, Answer, Held, Kind, NeedsSession, Party, Replica, Scenario, Wait},
+    honest::turn,
     service::Service,
+    strategy::{NEWEST, replicas, settings},
     world::World,
 };
 

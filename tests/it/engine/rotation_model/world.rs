@@ -136,6 +136,8 @@ impl<'a> World<'a> {
         let number = |generation| i64::try_from(generation).unwrap();
         prop_assert_eq!(row.generation, number(session.live()));
         prop_assert_eq!(row.parent, session.just_superseded().map(number));
+        let seen = session.newest_seen().map_or(-1, number);
+        prop_assert_eq!(row.seen_generation, seen);
         prop_assert_eq!(row.invalidation_reason, session.ended);
         prop_assert_eq!(row.invalidated_at.is_some(), session.ended.is_some());
         prop_assert_eq!(row.refreshed_at, session.issued_at);

@@ -44,7 +44,7 @@ impl World<'_> {
                 let needs = needs == NeedsSession::Yes;
                 let expected = self.model.show_access(token, needs, at, now);
                 let shown = self.show(self.access[token].clone(), needs, at).await;
-                expect(expected, shown).map(Some)
+                expect(&expected, shown).map(Some)
             }
             Action::Show(Kind::Refresh, held, at, _) => {
                 let Some(token) = self.held_refresh(held) else {
@@ -52,7 +52,7 @@ impl World<'_> {
                 };
                 let expected = self.model.show_refresh(token, at);
                 let shown = self.show(self.refresh[&token].clone(), true, at).await;
-                expect(expected, shown).map(Some)
+                expect(&expected, shown).map(Some)
             }
             Action::Steal(back) => {
                 self.thief.refresh.extend(pick(&self.owner.refresh, back));
@@ -105,7 +105,7 @@ impl World<'_> {
                 refused(error)
             }
         };
-        let outcome = expect(expected, outcome)?;
+        let outcome = expect(&expected, outcome)?;
         let Ok(result) = result else {
             return Ok(outcome);
         };
@@ -207,7 +207,7 @@ impl World<'_> {
         let mut request = request();
         let ended = self.replica(at).sessions.logout(&mut request, Some(&text));
         let ended = Outcome::Ended(usize::from(ended.await.unwrap()));
-        expect(expected, ended).map(Some)
+        expect(&expected, ended).map(Some)
     }
 
     async fn invalidate(
@@ -235,7 +235,7 @@ impl World<'_> {
             }
             Err(error) => refused(&error),
         };
-        expect(expected, answer).map(Some)
+        expect(&expected, answer).map(Some)
     }
 
     async fn invalidate_by_service(&mut self, at: Replica) -> Result<Outcome, TestCaseError> {
@@ -250,7 +250,7 @@ impl World<'_> {
         let sessions = &self.replica(at).sessions;
         let ended =
             sessions.invalidate_sessions(&request, &caller, account, InvalidateSessions::All);
-        expect(expected, ended_or_refused(ended.await))
+        expect(&expected, ended_or_refused(ended.await))
     }
 
     /// An end that was answered is not lost: a failover of that kind would let anybody in again.
@@ -274,8 +274,8 @@ fn bearing(token: SecretString) -> SessionRequest {
     request
 }
 
-fn expect(expected: Outcome, answered: Outcome) -> Result<Outcome, TestCaseError> {
-    prop_assert_eq!(&expected, &answered, "the model is on the left");
+fn expect(expected: &Outcome, answered: Outcome) -> Result<Outcome, TestCaseError> {
+    prop_assert_eq!(expected, &answered, "the model is on the left");
     Ok(answered)
 }
 

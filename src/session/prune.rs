@@ -1,0 +1,77 @@
+//! Pruning: sessions that ended long ago are deleted, in batches that lock nobody out.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::Sessions;
+use crate::{entity::session, error::Result};
+
+/// So many rows are deleted with one statement.
+const BATCH: u64 = 1_000;
+
+impl Sessions {
+    /// Deletes sessions that ended or ran out longer ago than `retention`, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// What the database says; the batches before it are deleted.
+    pub async fn prune(&self, retention: Duration) -> Result<u64> {
+        let now = self.clock().now();
+        let before = now - retention;
+        let mut pruned = 0;
+        let ended = Condition::all().add(session::Column::InvalidatedAt.lt(before));
+        loop {
+            let batch = self.prunable(&ended, None).await?;
+            if batch.is_empty() {
+                break;
+            }
+            pruned += self.delete(&batch, &ended).await?;
+        }
+        // Those that ran out are found in the order of their ids, for no index has a column that a refresh writes: each
+        // is looked at once.
+        let ran_out = ran_out(before);
+        let mut after = None;
+        loop {
+            let batch = self.prunable(&ran_out, after).await?;
+            after = batch.last().copied();
+            if batch.is_empty() {
+                return Ok(pruned);
+            }
+            pruned += self.delete(&batch, &ran_out).await?;
+        }
+    }
+
+    async fn prunable(&self, which: &Condition, after: Option<Uuid>) -> Result<Vec<Uuid>> {
+        let ids = session::Entity::find()
+            .select_only()
+            .column(session::Column::Id)
+            .filter(which.clone())
+            .filter(Condition::all().add_option(after.map(|after| session::Column::Id.gt(after))))
+            .order_by_asc(session::Column::Id)
+            .limit(BATCH);
+        Ok(ids.into_tuple().all(self.db()).await?)
+    }
+
+    /// The condition again: what was refreshed meanwhile has not run out any more.
+    async fn delete(&self, ids: &[Uuid], which: &Condition) -> Result<u64> {
+        let deleted = session::Entity::delete_many()
+            .filter(session::Column::Id.is_in(ids.iter().copied()))
+            .filter(which.clone())
+            .exec(self.db())
+            .await?;
+        Ok(deleted.rows_affected)
+    }
+}
+
+fn ran_out(before: DateTime<Utc>) -> Condition {
+    Condition::all()
+        .add(session::Column::InvalidatedAt.is_null())
+        .add(
+            Condition::any()
+                .add(session::Column::ExpiresAt.lt(before))
+                .add(session::Column::AbsoluteExpiresAt.lt(before)),
+        )
+}

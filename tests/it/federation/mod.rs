@@ -1,0 +1,4 @@
+//! The subgraph: what gateways ask of it.
+
+mod entities;
+mod service;
