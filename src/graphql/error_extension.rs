@@ -5,7 +5,7 @@
 //! null beside its error, and a failed non-null one nulls its nearest nullable ancestor.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -54,8 +54,8 @@ struct Failed {
     errors: Vec<ServerError>,
     /// Places whose value has to become null because a non-null one below them failed.
     nulled: HashSet<Vec<Segment>>,
-    /// Lists whose items may be null.
-    nullable_items: HashSet<Vec<Segment>>,
+    /// The types of the fields that are lists.
+    lists: HashMap<Vec<Segment>, String>,
 }
 
 impl Failed {
@@ -184,8 +184,12 @@ impl Extension for ErrorHandling {
     ) -> ServerResult<Option<Value>> {
         let node = info.path_node;
         let return_type = info.return_type;
-        if return_type.starts_with('[') && !return_type.contains("!]") {
-            self.state().failed.nullable_items.insert(path(node));
+        if return_type.starts_with('[') && matches!(node.segment, QueryPathSegment::Name(_)) {
+            let mut state = self.state();
+            state
+                .failed
+                .lists
+                .insert(path(node), return_type.to_owned());
         }
         let resolved = next.run(ctx, info).await;
         let mut state = self.state();
@@ -206,9 +210,8 @@ impl Extension for ErrorHandling {
             }
         };
         let nullable = match node.segment {
-            QueryPathSegment::Index(_) => node
-                .parent
-                .is_some_and(|list| failed.nullable_items.contains(&path(list))),
+            // What the library gives as an item's type is not what the field says.
+            QueryPathSegment::Index(_) => is_nullable_item(&failed.lists, node),
             QueryPathSegment::Name(_) => !return_type.ends_with('!'),
         };
         if !nullable {
@@ -218,6 +221,25 @@ impl Extension for ErrorHandling {
         }
         Ok(Some(value))
     }
+}
+
+/// Whether an item of a list, or of a list in a list, may be null.
+fn is_nullable_item(lists: &HashMap<Vec<Segment>, String>, item: &QueryPathNode<'_>) -> bool {
+    let mut nodes = std::iter::successors(Some(item), |node| node.parent);
+    let depth = nodes
+        .clone()
+        .take_while(|node| matches!(node.segment, QueryPathSegment::Index(_)))
+        .count();
+    let ty = nodes.nth(depth).and_then(|field| lists.get(&path(field)));
+    ty.is_some_and(|ty| {
+        let of_item = (0..depth).fold(ty.as_str(), |ty, _| {
+            let list = ty.strip_suffix('!').unwrap_or(ty);
+            list.strip_prefix('[')
+                .and_then(|ty| ty.strip_suffix(']'))
+                .unwrap_or(list)
+        });
+        !of_item.ends_with('!')
+    })
 }
 
 fn path(node: &QueryPathNode<'_>) -> Vec<Segment> {

@@ -12,6 +12,7 @@ mod embed;
 mod readme;
 mod support;
 
+mod cli;
 mod engine;
 mod federation;
 mod graphql;

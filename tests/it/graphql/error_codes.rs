@@ -14,6 +14,8 @@ fn assert_error(answer: &Answer, extensions: &Value) {
     assert_eq!(answer.error(), extensions, "{:#}", answer.body);
 }
 
+/// What a client would not like to read in an error.
+const SECRET: &str = "s3cr3tValue";
 const SIGN_UP: &str =
     "mutation ($input: SignUpInput!) { signUp(input: $input) { account { id } } }";
 

@@ -211,7 +211,7 @@ on_each_database! {
         let mut token = refresh_token(&third).to_owned();
         for _ in 0..3 {
             let answer = app.refresh(&token).await;
-            token = refresh_token(answer.data("refreshTokens")).to_owned();
+            refresh_token(answer.data("refreshTokens")).clone_into(&mut token);
         }
         app.sql("UPDATE sessions SET generation = 0, parent = NULL").await;
         assert_error(&app.refresh(&token).await, &invalid("ROLLED_BACK"));

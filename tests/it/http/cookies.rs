@@ -247,7 +247,7 @@ on_each_database! {
         assert_cleared(&answer);
         let mut garbled = stale.clone();
         for value in garbled.cookies.values_mut() {
-            *value = "garbage".to_owned();
+            "garbage".clone_into(value);
         }
         let answer = garbled.query("mutation { logout }").await;
         assert_eq!(answer.error(), &json!({ "code": "TOKEN_VERIFICATION_FAILED", "action": "SIGN_IN" }));

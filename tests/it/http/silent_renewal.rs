@@ -113,7 +113,8 @@ on_each_database! {
         assert_eq!(garbled.query(SESSION).await.error(), &refused("TOKEN_VERIFICATION_FAILED"));
         garbled.cookies.remove(ACCESS);
         assert_eq!(garbled.query(SESSION).await.error(), &refused("TOKEN_VERIFICATION_FAILED"));
-        *garbled.cookies.get_mut(REFRESH).unwrap() = access_token(&app.sign_up("grace").await).to_owned();
+        let foreign = access_token(&app.sign_up("grace").await).to_owned();
+        garbled.cookies.insert(REFRESH.to_owned(), foreign);
         assert_eq!(garbled.query(SESSION).await.error(), &refused("INVALID_TOKEN"));
         app.sql("DELETE FROM sessions WHERE account_id IN (SELECT id FROM accounts WHERE username = 'grace')").await;
 

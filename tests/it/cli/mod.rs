@@ -1,0 +1,7 @@
+//! The real binary.
+
+mod accounts;
+mod configuration;
+mod keys;
+mod serve;
+mod support;
