@@ -34,9 +34,12 @@ pub(super) fn finish(error: &mut ServerError, stage: Stage, request_id: Option<&
     let ours = match (error.source::<Error>(), stage) {
         (Some(ours), _) => ours.clone(),
         (None, Stage::Parsing) => ErrorKind::GraphqlParseFailed.into(),
-        // The library's own complaints about a request have no source.
-        (None, _) if error.source.is_none() => {
-            ErrorKind::GraphqlValidationFailed(without_values(&error.message).into()).into()
+        // The library's own complaints about a request have no source; nor have errors that a resolver made of a text.
+        (None, Stage::Validation) => validation_failed(&error.message),
+        (None, Stage::Execution)
+            if error.source.is_none() && (error.path.is_empty() || is_of_input(&error.message)) =>
+        {
+            validation_failed(&error.message)
         }
         (None, _) => Error::internal(error.message.clone()),
     };
@@ -108,6 +111,17 @@ fn log(error: &Error, request_id: Option<&str>) {
         causes = causes.join(": "),
         "a request failed"
     );
+}
+
+fn validation_failed(message: &str) -> Error {
+    ErrorKind::GraphqlValidationFailed(without_values(message).into()).into()
+}
+
+/// Whether the library says so when it reads a field's arguments.
+fn is_of_input(message: &str) -> bool {
+    ["Failed to parse", "Invalid value", "Variable "]
+        .iter()
+        .any(|start| message.starts_with(start))
 }
 
 /// The library's text, without what it repeats of the client's values: those may be passwords and tokens.

@@ -19,8 +19,6 @@ const SECRET: &str = "s3cr3tValue";
 const SIGN_UP: &str =
     "mutation ($input: SignUpInput!) { signUp(input: $input) { account { id } } }";
 
-const SECRET: &str = "s3cr3tValue";
-
 on_each_database! {
     async fn a_name_that_is_taken_is_said_so(database: TestDatabase) {
         let app = TestApp::new(&database).await;
