@@ -7,7 +7,7 @@
 
 use std::{error::Error, net::SocketAddr};
 
-use async_graphql::{Context, EmptySubscription, MergedObject, Object, Schema};
+use async_graphql::{Context, MergedObject, MergedSubscription, Object, Schema};
 use async_graphql_axum::{GraphQLRequest, GraphQLResponse};
 use axum::{
     Router,
@@ -20,7 +20,7 @@ use sessiongraph::{
     crypto::password::PasswordPolicy,
     database::{DatabaseOptions, connect},
     error::{ErrorKind, Result},
-    graphql::{SessionMutation, SessionQuery, extend},
+    graphql::{SessionMutation, SessionQuery, SessionSubscription, extend},
     keys::FixedSecret,
     request::SessionRequest,
     services::migrate,
@@ -58,7 +58,10 @@ struct Query(Greetings, SessionQuery);
 #[derive(MergedObject, Default)]
 struct Mutation(SessionMutation);
 
-type AppSchema = Schema<Query, Mutation, EmptySubscription>;
+#[derive(MergedSubscription, Default)]
+struct Subscription(SessionSubscription);
+
+type AppSchema = Schema<Query, Mutation, Subscription>;
 
 /// The engine's hooks.
 fn register_hooks(sessions: &Sessions) {
@@ -110,7 +113,11 @@ pub(crate) async fn app(database_url: &str, secret: &str) -> Result<(Router, Acc
         .build()?;
     register_hooks(&sessions);
     let accounts = Accounts::new(sessions, PasswordPolicy::default())?;
-    let roots = Schema::build(Query::default(), Mutation::default(), EmptySubscription);
+    let roots = Schema::build(
+        Query::default(),
+        Mutation::default(),
+        Subscription::default(),
+    );
     let schema = extend(roots, accounts.clone()).finish();
     Ok((
         Router::new()

@@ -14,11 +14,12 @@ use async_graphql::{
     ValidationResult, Value, Variables,
     extensions::{
         Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery,
-        NextPrepareRequest, NextRequest, NextResolve, NextValidation, ResolveInfo,
+        NextPrepareRequest, NextRequest, NextResolve, NextSubscribe, NextValidation, ResolveInfo,
     },
     parser::types::ExecutableDocument,
 };
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
     document::selected_operation,
@@ -38,7 +39,7 @@ impl ExtensionFactory for ErrorExtension {
 
 /// One request's errors.
 #[derive(Default)]
-struct ErrorHandling(Mutex<State>);
+struct ErrorHandling(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -99,6 +100,23 @@ impl Extension for ErrorHandling {
             self.finish(error, Stage::Execution);
         }
         response
+    }
+
+    fn subscribe<'s>(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        stream: BoxStream<'s, Response>,
+        next: NextSubscribe<'_>,
+    ) -> BoxStream<'s, Response> {
+        let state = Arc::clone(&self.0);
+        let finished = next.run(ctx, stream).map(move |mut response| {
+            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            for error in &mut response.errors {
+                finish(error, Stage::Execution, state.request_id.as_deref());
+            }
+            response
+        });
+        finished.boxed()
     }
 
     async fn prepare_request(

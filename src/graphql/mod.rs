@@ -1,6 +1,6 @@
 //! GraphQL: the contract over the engine. Resolvers parse, call and wrap; nothing is decided here but who may see what.
 //!
-//! A server of your own merges [`SessionQuery`] and [`SessionMutation`] into its roots and passes its schema builder
+//! A server of your own merges [`SessionQuery`], [`SessionMutation`] and [`SessionSubscription`] into its roots and passes its schema builder
 //! through [`extend`]; see `examples/embed.rs`.
 
 mod batching;
@@ -17,6 +17,7 @@ mod schema;
 mod sdl;
 mod session_extension;
 mod subgraph;
+mod subscription;
 pub mod types;
 mod variables;
 
@@ -26,7 +27,8 @@ pub use self::{
     limits::DocumentLimits,
     mutation::SessionMutation,
     query::{SessionEntities, SessionQuery},
-    schema::{Mutation, Query, Schema, SchemaOptions, extend, schema, sdl},
+    schema::{Mutation, Query, Schema, SchemaOptions, Subscription, extend, schema, sdl},
     session_extension::SessionExtension,
     subgraph::Subgraph,
+    subscription::SessionSubscription,
 };

@@ -1,10 +1,12 @@
 //! The server's own schema, and what any schema needs for ours.
 
-use async_graphql::{EmptySubscription, MergedObject, ObjectType, SchemaBuilder, SubscriptionType};
+use async_graphql::{
+    MergedObject, MergedSubscription, ObjectType, SchemaBuilder, SubscriptionType,
+};
 
 use super::{
     DocumentLimits, ErrorExtension, SessionEntities, SessionExtension, SessionMutation,
-    SessionQuery, Subgraph, loader,
+    SessionQuery, SessionSubscription, Subgraph, loader,
     sdl::{ServiceSdl, federated},
 };
 use crate::account::Accounts;
@@ -17,8 +19,12 @@ pub struct Query(SessionQuery, SessionEntities);
 #[derive(MergedObject, Default)]
 pub struct Mutation(SessionMutation);
 
+/// The server's subscription root.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(SessionSubscription);
+
 /// The server's schema.
-pub type Schema = async_graphql::Schema<Subgraph<Query>, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Subgraph<Query>, Mutation, Subscription>;
 
 /// What the server's schema allows.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +58,12 @@ where
 /// The server's schema over its accounts.
 #[must_use]
 pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
-    let roots = Schema::build(Subgraph::default(), Mutation::default(), EmptySubscription);
+    let roots = Schema::build(
+        Subgraph::default(),
+        Mutation::default(),
+        Subscription::default(),
+    )
+    .enable_subscription_in_federation();
     let service_sdl = ServiceSdl(options.subgraph_sdl.then(|| sdl().into()));
     let mut builder = extend(roots, accounts)
         .extension(options.limits)
@@ -67,5 +78,13 @@ pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
 /// The schema's text.
 #[must_use]
 pub fn sdl() -> String {
-    federated(&Schema::build(Subgraph::default(), Mutation::default(), EmptySubscription).finish())
+    federated(
+        &Schema::build(
+            Subgraph::default(),
+            Mutation::default(),
+            Subscription::default(),
+        )
+        .enable_subscription_in_federation()
+        .finish(),
+    )
 }

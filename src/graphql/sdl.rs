@@ -22,6 +22,7 @@ const HEAD: &str = r#"schema
   @link(url: "https://specs.apollo.dev/federation/v2.5", import: ["@key", "@shareable"]) {
   query: Query
   mutation: Mutation
+  subscription: Subscription
 }
 
 directive @link(

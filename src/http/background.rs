@@ -14,7 +14,7 @@ use crate::{
     lease::Leases,
     random::{self, SystemRandom},
     services::Services,
-    session::Sessions,
+    session::{Relay, Sessions},
 };
 
 /// How often what has been seen of sessions is written: at most a minute late.
@@ -30,6 +30,14 @@ pub(super) fn begin(config: &Config, services: &Services) -> Result<JoinSet<()>>
     tasks.spawn(flush_activity(services.sessions.clone()));
     let clock = Arc::new(SystemClock);
     let holder = random::new_id(crate::clock::Clock::now(&SystemClock), &SystemRandom)?;
+    let relay = Relay::new(services.sessions.clone(), holder);
+    let (announcing, reading) = (relay.clone(), relay.clone());
+    tasks.spawn(async move { announcing.announce().await });
+    tasks.spawn(async move { reading.read().await });
+    if config.uses_postgres() {
+        let url = config.database_url.clone();
+        tasks.spawn(async move { relay.listen(&url).await });
+    }
     let leases = Leases::new(services.db.clone(), clock, holder);
     tasks.spawn(prune(
         services.sessions.clone(),

@@ -20,6 +20,7 @@ use super::{
         BadRequest, Format, Operations, Responses, ensure_query_over_get, is_json, negotiate,
         operation_type, read_get, read_post, refuse, respond,
     },
+    live::{self, StreamFormat, stream_format},
     session_request::{session_request, set_cookies},
 };
 use crate::{
@@ -37,13 +38,16 @@ pub(super) async fn post(
     request: axum::extract::Request,
 ) -> HttpResponse {
     let (parts, body) = request.into_parts();
-    let format = match negotiate(&parts.headers) {
-        Ok(format) => format,
-        Err(refusal) => return refuse(Format::Json, &refusal),
-    };
+    let stream = stream_format(&parts.headers);
+    let negotiated = negotiate(&parts.headers);
+    // Until it is known whether it is a stream: what is refused is refused in JSON.
+    let format = *negotiated.as_ref().unwrap_or(&Format::Json);
+    if let (Err(refusal), None) = (&negotiated, stream) {
+        return refuse(format, refusal);
+    }
     let session_request = session_request(&app, peer.ip(), &parts.method, &parts.headers);
     let id = parts.extensions.get::<HttpRequestId>().cloned();
-    answer(&app, format, id, session_request, async {
+    let read = async {
         // Nothing of a body that cannot be read anyway.
         if !is_json(&parts.headers) {
             return Err(BadRequest::unsupported_media_type());
@@ -52,8 +56,32 @@ pub(super) async fn post(
             .await
             .map_err(|error| unreadable(&error, app.body_limit))?;
         read_post(&parts.headers, &body, app.max_batch)
-    })
-    .await
+    };
+    let Some(stream) = stream else {
+        return answer(&app, format, id, session_request, read).await;
+    };
+    let Ok(mut read) = timeout(app.request_timeout, read).await else {
+        return refuse(
+            format,
+            &BadRequest::malformed("The body took too long to arrive."),
+        );
+    };
+    let is_stream = |request: &mut Request| {
+        (negotiated.is_err() && stream == StreamFormat::EventStream)
+            || operation_type(request) == Some(OperationType::Subscription)
+    };
+    let streams = match &mut read {
+        Ok(Operations::Single(request)) => is_stream(request),
+        _ => false,
+    };
+    match read {
+        Ok(Operations::Single(request)) if streams => {
+            let id = id.map(|id| text_of(&id)).unwrap_or_default();
+            live::respond(&app, stream, *request, session_request, id)
+        }
+        Ok(_) if negotiated.is_err() => refuse(format, &BadRequest::not_acceptable()),
+        read => answer(&app, format, id, session_request, async { read }).await,
+    }
 }
 
 /// `GET /graphql`: queries only, and without cookies, which a foreign page could have sent.
@@ -63,13 +91,17 @@ pub(super) async fn get(
     RawQuery(query): RawQuery,
     request: axum::extract::Request,
 ) -> HttpResponse {
-    let headers: &HeaderMap = request.headers();
+    let (mut parts, _) = request.into_parts();
+    if let Some(upgraded) = live::upgrade(&app, peer, &mut parts).await {
+        return upgraded;
+    }
+    let headers: &HeaderMap = &parts.headers;
     let format = match negotiate(headers) {
         Ok(format) => format,
         Err(refusal) => return refuse(Format::Json, &refusal),
     };
     let session_request = session_request(&app, peer.ip(), &Method::GET, headers);
-    let id = request.extensions().get::<HttpRequestId>().cloned();
+    let id = parts.extensions.get::<HttpRequestId>().cloned();
     answer(&app, format, id, session_request, async {
         let mut request = read_get(query.as_deref().unwrap_or_default())?;
         ensure_query_over_get(&mut request)?;
@@ -115,9 +147,7 @@ async fn answer(
     session_request.client_gone = client_gone.clone();
     // Dropped with this future, when the answer is there or nobody waits for it any more.
     let _gone = client_gone.drop_guard();
-    let id = id
-        .and_then(|id| id.header_value().to_str().ok().map(str::to_owned))
-        .unwrap_or_default();
+    let id = id.map(|id| text_of(&id)).unwrap_or_default();
     let executed = async {
         let mut operations = read.await?;
         for request in operations.requests_mut() {
@@ -138,6 +168,10 @@ async fn answer(
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+fn text_of(id: &HttpRequestId) -> String {
+    id.header_value().to_str().unwrap_or_default().to_owned()
 }
 
 async fn execute(app: &App, operations: Operations, id: &str) -> Responses {

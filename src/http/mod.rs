@@ -5,6 +5,7 @@ mod client_ip;
 mod cookies;
 mod endpoint;
 mod graphql_over_http;
+mod live;
 mod pages;
 mod server;
 mod session_request;

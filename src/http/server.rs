@@ -11,6 +11,7 @@ use axum::{
 };
 use sea_orm::DatabaseConnection;
 use tokio::{net::TcpListener, sync::oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::CorsLayer,
@@ -48,6 +49,10 @@ pub struct App {
     pub(super) body_limit: usize,
     pub(super) max_batch: usize,
     pub(super) request_timeout: Duration,
+    /// Open WebSockets, each in a task.
+    pub(super) connections: TaskTracker,
+    /// Cancelled when the server stops: streams complete.
+    pub(super) shutdown: CancellationToken,
     allowed_origins: Vec<HeaderValue>,
     playground: bool,
 }
@@ -87,6 +92,8 @@ impl App {
             body_limit: config.body_limit,
             max_batch: config.max_batch,
             request_timeout: config.request_timeout,
+            connections: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
             allowed_origins: origins
                 .iter()
                 .filter_map(|origin| origin.parse().ok())
@@ -181,7 +188,9 @@ pub async fn serve(
     services: Services,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    let router = router(App::new(config, &services));
+    let app = App::new(config, &services);
+    let (connections, streams_end) = (app.connections.clone(), app.shutdown.clone());
+    let router = router(app);
     let (stopping, stopped) = oneshot::channel();
     let served = axum::serve(
         listener,
@@ -189,6 +198,7 @@ pub async fn serve(
     )
     .with_graceful_shutdown(async move {
         shutdown.await;
+        streams_end.cancel();
         let _ = stopping.send(());
     });
     let background = background::begin(config, &services)?;
@@ -204,10 +214,15 @@ pub async fn serve(
         }
     };
     drop(background);
-    // What goes on although its client is gone: it ends with its transaction.
+    // Sockets, and what goes on although its client is gone: it ends with its transaction.
     let tasks = services.sessions.tasks();
-    tasks.close();
-    if tokio::time::timeout(patience, tasks.wait()).await.is_err() {
+    let all_ended = async {
+        for tasks in [&connections, tasks] {
+            tasks.close();
+            tasks.wait().await;
+        }
+    };
+    if tokio::time::timeout(patience, all_ended).await.is_err() {
         tracing::warn!("some work had not ended when the server stopped");
     }
     let flushed = services.sessions.flush_activity().await;

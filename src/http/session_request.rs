@@ -42,15 +42,29 @@ pub(super) fn session_request(
 /// The token of the Authorization header (RFC 6750 section 2.1). An empty header, or `Bearer` with nothing behind it, is
 /// no token: clients send that. Any other text is one that does not hold.
 fn bearer(headers: &HeaderMap) -> Option<SecretString> {
-    let value =
-        String::from_utf8_lossy(headers.get(header::AUTHORIZATION)?.as_bytes()).into_owned();
-    let text = value.trim();
+    let value = headers.get(header::AUTHORIZATION)?;
+    bearer_of(&String::from_utf8_lossy(value.as_bytes()))
+}
+
+/// The token in the text of an Authorization header, or of what stands for one.
+pub(super) fn bearer_of(text: &str) -> Option<SecretString> {
+    let text = text.trim();
     let token = match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         None if text.eq_ignore_ascii_case("bearer") => "",
         _ => text,
     };
     (!token.is_empty()).then(|| SecretString::from(token))
+}
+
+/// What the upgrade to a WebSocket brings. It has no body, so its cookies count by `Origin` alone; what is sent back
+/// carries none.
+pub(super) fn socket_request(app: &App, peer: IpAddr, headers: &HeaderMap) -> SessionRequest {
+    let mut request = SessionRequest::from_headers(app.proxies.client_ip(peer, headers), headers);
+    if app.cookies.counts_by_origin(headers) {
+        request.cookies = app.cookies.read(headers);
+    }
+    request
 }
 
 /// The `Set-Cookie` headers of an answer.

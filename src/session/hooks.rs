@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{RefreshOutcome, Sessions};
+use super::{RefreshOutcome, SessionEventKind, Sessions};
 use crate::{
     crypto::access_token::RESERVED_CLAIMS,
     entity::{account, session},
@@ -171,7 +171,9 @@ impl Sessions {
         error
     }
 
+    /// Tells everybody that a session was opened.
     pub(super) async fn run_on_session_created(&self, session: &session::Model) {
+        self.announce(session, SessionEventKind::Created, None);
         for handler in registered(&self.hooks().on_session_created).iter() {
             log_failure(
                 "onSessionCreated",
@@ -180,7 +182,11 @@ impl Sessions {
         }
     }
 
+    /// Tells everybody that sessions were ended.
     pub(crate) async fn run_on_session_invalidated(&self, sessions: &[session::Model]) {
+        for session in sessions {
+            self.announce(session, SessionEventKind::Invalidated, None);
+        }
         for handler in registered(&self.hooks().on_session_invalidated).iter() {
             for session in sessions {
                 log_failure(

@@ -35,6 +35,7 @@ mod activity;
 mod authenticate;
 mod connection;
 mod delivery;
+mod events;
 mod exchange;
 mod find;
 mod hooks;
@@ -59,6 +60,7 @@ pub(crate) use self::find::{by_id, caller_stands};
 pub use self::{
     activity::Activity,
     delivery::TokenTransport,
+    events::{Events, Notice, Relay, SessionEvent, SessionEventKind, Subscriber},
     find::CurrentSession,
     hooks::{HookContext, Hooks, LoginDraft, RequestDecision},
     invalidate::{Caller, InvalidateSessions, SessionSelector},
@@ -91,6 +93,7 @@ struct Inner {
     verifier: Verifier,
     hooks: Hooks,
     activity: Activity,
+    events: Events,
     user_agents: UserAgents,
     tasks: TaskTracker,
 }
@@ -241,6 +244,7 @@ impl SessionsBuilder {
             verifier,
             hooks: Hooks::default(),
             activity: Activity::default(),
+            events: Events::default(),
             user_agents: UserAgents::default(),
             tasks: TaskTracker::new(),
         })))

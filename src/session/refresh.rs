@@ -4,8 +4,8 @@ use sea_orm::{ColumnTrait, EntityTrait};
 use secrecy::SecretString;
 
 use super::{
-    Circumstances, LoginResult, RefreshOutcome, Sessions, Transition, UpsertSession, decide,
-    exchange::Exchange, find::by_id, tokens::Presented,
+    Circumstances, LoginResult, RefreshOutcome, SessionEventKind, Sessions, Transition,
+    UpsertSession, decide, exchange::Exchange, find::by_id, tokens::Presented,
 };
 use crate::{
     crypto::opaque_token::RefreshToken,
@@ -197,6 +197,7 @@ impl Sessions {
         else {
             return Ok(None);
         };
+        self.announce(&session, SessionEventKind::Refreshed, Some(outcome));
         self.issue(request, account, session, Some(outcome))
             .await
             .map(Some)

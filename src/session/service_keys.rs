@@ -7,6 +7,7 @@ use sea_orm::{
     sea_query::Expr,
 };
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::Sessions;
 use crate::{
@@ -122,6 +123,12 @@ impl Sessions {
             ));
         }
         Ok(())
+    }
+
+    /// Whether a key is there and not revoked.
+    pub(super) async fn service_key_stands(&self, id: Uuid) -> Result<bool> {
+        let row = service_key::Entity::find_by_id(id).one(&self.0.db).await?;
+        Ok(row.is_some_and(|row| row.revoked_at.is_none()))
     }
 
     /// The live key that a genuine text names; read at each request, so that revoking holds at once.

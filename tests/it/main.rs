@@ -9,6 +9,7 @@
 
 mod architecture;
 mod embed;
+mod live;
 mod readme;
 mod support;
 

@@ -39,7 +39,7 @@ describe("relay-compiler", () => {
 
   const compile = () => run(compiler, ["--noWatchman", "relay.config.json"], { cwd: project });
 
-  test("compiles queries, a mutation and connections", async () => {
+  test("compiles queries, a mutation, a subscription and connections", async () => {
     await compile();
     assert.deepEqual(readdirSync(join(project, "artifacts")).sort(), [
       "AccountListPaginationQuery.graphql.ts",
@@ -47,6 +47,7 @@ describe("relay-compiler", () => {
       "AccountList_query.graphql.ts",
       "DeviceListQuery.graphql.ts",
       "DeviceList_account.graphql.ts",
+      "SessionEventsSubscription.graphql.ts",
       "SignInMutation.graphql.ts",
     ]);
     const artifact = (name) => readFileSync(join(project, "artifacts", name), "utf8");

@@ -9,6 +9,7 @@ mod inputs;
 mod login_result;
 mod omittable;
 mod session;
+mod session_event;
 
 pub use self::{
     account::Account,
@@ -24,4 +25,5 @@ pub use self::{
     },
     login_result::{LoginResult, Tokens},
     session::{ConnectionInfo, Session},
+    session_event::{SessionEvent, SessionEventKind},
 };

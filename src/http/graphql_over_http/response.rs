@@ -85,7 +85,7 @@ pub(crate) fn refuse(format: Format, refusal: &BadRequest) -> http::Response<Bod
 ///
 /// Then nothing has data, and no error has a path: execution gives each of its errors one.
 #[must_use]
-pub(super) fn never_executed(response: &Response) -> bool {
+pub(crate) fn never_executed(response: &Response) -> bool {
     response.data == Value::Null
         && !response.errors.is_empty()
         && response.errors.iter().all(|error| error.path.is_empty())

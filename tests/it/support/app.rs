@@ -98,6 +98,20 @@ impl TestApp {
         }
     }
 
+    /// Serves on a port of its own until the runtime ends, for what needs a real connection.
+    pub(crate) async fn listen(&self) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = self.router.clone().into_make_service();
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        address
+    }
+
+    /// The answer to a request whose body is not waited for.
+    pub(crate) async fn stream(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     /// Somebody without a token.
     pub(crate) fn anonymous(&self) -> Client {
         Client {

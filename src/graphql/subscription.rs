@@ -1,0 +1,65 @@
+//! The contract's subscription.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Subscription};
+use futures_util::{Stream, StreamExt};
+
+use super::{
+    current::{Requester, request, requester, sessions},
+    types::{self, SessionEvent},
+};
+use crate::{
+    error::{ErrorKind, Result},
+    scope::Scope,
+    session::Subscriber,
+};
+
+/// The subscription, to merge into a schema of your own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SessionSubscription;
+
+#[Subscription]
+impl SessionSubscription {
+    /// What happens to sessions, as it happens, from whichever replica it happens on. A signed-in account sees its own; a
+    /// service key with sessions:read sees all, or one account's. The stream of a caller whose own session ends delivers
+    /// that event and then completes.
+    async fn session_events(
+        &self,
+        ctx: &Context<'_>,
+        account_id: Option<ID>,
+    ) -> Result<impl Stream<Item = Result<SessionEvent>>> {
+        let named = account_id.as_ref().map(types::id_or_nobodys);
+        let subscriber = match requester(ctx).await? {
+            Requester::User(own) => {
+                if named.is_some_and(|named| named != own.account.id) {
+                    return Err(ErrorKind::Forbidden.into());
+                }
+                Subscriber::Session(request(ctx)?.session_claims()?.clone())
+            }
+            Requester::Service(identity) if identity.scopes.contains(Scope::SessionsRead) => {
+                Subscriber::Service(identity, named)
+            }
+            Requester::Service(_) => return Err(ErrorKind::Forbidden.into()),
+        };
+        let sees_account = matches!(&subscriber, Subscriber::Session(_));
+        let events = sessions(ctx)?.session_events(subscriber);
+        Ok(events.map(move |event| event.map(|event| SessionEvent::new(event, sees_account))))
+    }
+}
+
+impl SessionEvent {
+    fn new(event: crate::session::SessionEvent, sees_account: bool) -> Self {
+        let session = if sees_account {
+            types::Session::granted(event.session, Arc::new(event.account))
+        } else {
+            types::Session::by_requester(event.session)
+        };
+        Self {
+            kind: event.kind.into(),
+            session,
+            at: event.at,
+            refresh_outcome: event.outcome.map(Into::into),
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! One WebSocket connection, from its initialisation to its close.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::StreamExt;
+use serde_json::Value;
+use tokio::{
+    sync::{
+        broadcast::{Receiver, error::RecvError},
+        mpsc,
+    },
+    task::AbortHandle,
+    time::{Instant, interval_at, sleep_until, timeout},
+};
+use uuid::Uuid;
+
+use super::{
+    operation,
+    protocol::{self, ClientMessage, Close},
+};
+use crate::{
+    error::Error,
+    http::{App, graphql_over_http::never_executed},
+    request::{Authentication, SessionRequest},
+    session::{Notice, SessionEventKind},
+};
+
+/// How long a client may take to initialise.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one message may take to be written; a client that reads slower is disconnected.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often an idle client is pinged. One that has sent nothing in two of these is gone.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// How long the last event of a session that has ended may take.
+const ENDING: Duration = Duration::from_secs(5);
+/// Operations at a time.
+const MAX_OPERATIONS: usize = 50;
+/// Responses that wait to be written.
+const MAX_OUTGOING: usize = 64;
+/// For ever, as far as timers go.
+const FAR: Duration = Duration::from_hours(8760);
+
+pub(super) struct Connection {
+    app: Arc<App>,
+    /// The token as it was last renewed; each operation is authenticated anew.
+    request: SessionRequest,
+    initialised: bool,
+    expires_at: Instant,
+    ends_at: Option<Instant>,
+    operations: HashMap<String, AbortHandle>,
+    sender: mpsc::Sender<Outgoing>,
+    receiver: mpsc::Receiver<Outgoing>,
+}
+
+enum Outgoing {
+    Message(Message),
+    /// The last one of an operation, whose id is free from then on.
+    Last(String, Message),
+}
+
+impl Connection {
+    pub(super) fn new(app: Arc<App>, request: SessionRequest) -> Self {
+        let (sender, receiver) = mpsc::channel(MAX_OUTGOING);
+        Self {
+            app,
+            request,
+            initialised: false,
+            expires_at: Instant::now() + INIT_TIMEOUT,
+            ends_at: None,
+            operations: HashMap::new(),
+            sender,
+            receiver,
+        }
+    }
+
+    /// Serves the connection until either side closes it.
+    pub(super) async fn run(mut self, mut socket: WebSocket) {
+        if let Err(close) = self.serve(&mut socket).await {
+            for id in self.operations.keys() {
+                let _ = timeout(SEND_TIMEOUT, socket.send(protocol::complete(id))).await;
+            }
+            let _ = timeout(SEND_TIMEOUT, socket.send(close.into_message())).await;
+        }
+        for operation in self.operations.values() {
+            operation.abort();
+        }
+    }
+
+    /// Ends well when the client has closed.
+    async fn serve(&mut self, socket: &mut WebSocket) -> Result<(), Close> {
+        let mut notices = self.app.sessions.events().listen();
+        let mut pings = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+        let mut heard_at = Instant::now();
+        loop {
+            tokio::select! {
+                message = socket.recv() => {
+                    heard_at = Instant::now();
+                    match message {
+                        None | Some(Err(_) | Ok(Message::Close(_))) => return Ok(()),
+                        Some(Ok(Message::Text(text))) => {
+                            if let Some(answer) = self.handle(ClientMessage::parse(&text)?).await? {
+                                write(socket, answer).await?;
+                            }
+                        }
+                        Some(Ok(Message::Binary(_))) => return Err(Close::bad_request("Invalid message")),
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    }
+                }
+                Some(outgoing) = self.receiver.recv() => match outgoing {
+                    Outgoing::Message(message) => write(socket, message).await?,
+                    Outgoing::Last(id, message) => {
+                        self.operations.remove(&id);
+                        write(socket, message).await?;
+                    }
+                },
+                ended = own_end(&mut notices, &self.request.authentication), if self.ends_at.is_none() => {
+                    if ended || !self.stands().await {
+                        self.ends_at = Some(Instant::now() + ENDING);
+                    }
+                }
+                () = sleep_until(self.expires_at) => {
+                    return Err(if self.initialised {
+                        Close::unauthorized("Token expired")
+                    } else {
+                        Close::new(4408, "Connection initialisation timeout")
+                    });
+                }
+                () = sleep_until(self.ends_at.unwrap_or_else(|| Instant::now() + FAR)) => {
+                    return Err(Close::forbidden("Session ended"));
+                }
+                _ = pings.tick() => {
+                    if heard_at.elapsed() > 2 * PING_INTERVAL {
+                        return Err(Close::new(3008, "Keep-alive timeout"));
+                    }
+                    write(socket, protocol::ping()).await?;
+                }
+                () = self.app.shutdown.cancelled() => return Err(Close::new(1001, "Server is stopping")),
+            }
+            if self.ends_at.is_some() && self.operations.is_empty() {
+                return Err(Close::forbidden("Session ended"));
+            }
+        }
+    }
+
+    async fn handle(&mut self, message: ClientMessage) -> Result<Option<Message>, Close> {
+        match message {
+            ClientMessage::ConnectionInit { .. } if self.initialised => {
+                Err(Close::new(4429, "Too many initialisation requests"))
+            }
+            ClientMessage::ConnectionInit { payload } => {
+                self.initialise(payload.as_ref()).await?;
+                Ok(Some(protocol::acknowledged()))
+            }
+            ClientMessage::Ping { payload } => {
+                if self.initialised {
+                    self.renew(payload.as_ref()).await?;
+                }
+                Ok(Some(protocol::pong(None)))
+            }
+            ClientMessage::Pong {} => Ok(None),
+            ClientMessage::Subscribe { .. } if !self.initialised => {
+                Err(Close::unauthorized("Unauthorized"))
+            }
+            ClientMessage::Subscribe { id, .. } if self.operations.contains_key(&id) => Err(
+                Close::new(4409, format!("Subscriber for {id} already exists")),
+            ),
+            ClientMessage::Subscribe { .. } if self.operations.len() >= MAX_OPERATIONS => {
+                Err(Close::bad_request("Too many operations at a time"))
+            }
+            ClientMessage::Subscribe { id, payload } => {
+                self.begin(id, *payload);
+                Ok(None)
+            }
+            ClientMessage::Complete { id } => {
+                if let Some(operation) = self.operations.remove(&id) {
+                    operation.abort();
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Authenticates the connection: by the payload's token, else by the cookies of the upgrade.
+    async fn initialise(&mut self, payload: Option<&Value>) -> Result<(), Close> {
+        let bearer = protocol::token(payload);
+        let request = SessionRequest {
+            bearer,
+            ..self.request.clone()
+        };
+        self.request = self.authenticate(request).await?;
+        self.initialised = true;
+        self.expires_at = self.token_end();
+        Ok(())
+    }
+
+    /// A fresh token of the same session takes the place of the old one.
+    async fn renew(&mut self, payload: Option<&Value>) -> Result<(), Close> {
+        let Some(token) = protocol::token(payload) else {
+            return Ok(());
+        };
+        let request = SessionRequest {
+            bearer: Some(token),
+            ..self.request.clone()
+        };
+        let renewed = self.authenticate(request).await?;
+        let is_same = match (&self.request.authentication, &renewed.authentication) {
+            (Authentication::Session(old), Authentication::Session(new)) => {
+                old.session_id == new.session_id
+            }
+            (Authentication::Service(old), Authentication::Service(new)) => old.id == new.id,
+            _ => false,
+        };
+        if !is_same {
+            return Err(Close::unauthorized(
+                "Not a token of this connection's session",
+            ));
+        }
+        self.request = renewed;
+        self.expires_at = self.token_end();
+        Ok(())
+    }
+
+    /// Who a request is from, if its token holds and its session stands; nobody is somebody too.
+    async fn authenticate(&self, request: SessionRequest) -> Result<SessionRequest, Close> {
+        let request = self
+            .app
+            .sessions
+            .handle_request(request)
+            .await
+            .map_err(|error| refused(&error))?;
+        if let Authentication::Failed(error) = &request.authentication {
+            return Err(refused(error));
+        }
+        self.app
+            .sessions
+            .current_session(&request)
+            .await
+            .map_err(|error| refused(&error))?;
+        Ok(request)
+    }
+
+    /// Whether the caller still stands, where that cannot be told from what was heard.
+    async fn stands(&self) -> bool {
+        let request = SessionRequest {
+            authentication: Authentication::Nobody,
+            ..self.request.clone()
+        };
+        match self.authenticate(request).await {
+            Ok(_) => true,
+            // A database that does not answer ends nobody's session.
+            Err(close) => close.code == 1013,
+        }
+    }
+
+    fn token_end(&self) -> Instant {
+        let Authentication::Session(claims) = &self.request.authentication else {
+            return Instant::now() + FAR;
+        };
+        let sessions = &self.app.sessions;
+        let left =
+            claims.claims.expires_at() + sessions.policy().clock_skew - sessions.clock().now();
+        Instant::now() + left.to_std().unwrap_or_default()
+    }
+
+    fn begin(&mut self, id: String, request: async_graphql::Request) {
+        let session_request = SessionRequest {
+            authentication: Authentication::Nobody,
+            ..self.request.clone()
+        };
+        let responses = operation::run(
+            Arc::clone(&self.app),
+            request,
+            session_request,
+            Uuid::new_v4().to_string(),
+        );
+        let (sender, name) = (self.sender.clone(), id.clone());
+        let task = tokio::spawn(async move {
+            let mut responses = std::pin::pin!(responses);
+            while let Some(response) = responses.next().await {
+                if never_executed(&response) {
+                    let last = protocol::error(&name, &response.errors);
+                    let _ = sender.send(Outgoing::Last(name, last)).await;
+                    return;
+                }
+                let message = protocol::next(&name, &response);
+                if sender.send(Outgoing::Message(message)).await.is_err() {
+                    return;
+                }
+            }
+            let last = protocol::complete(&name);
+            let _ = sender.send(Outgoing::Last(name, last)).await;
+        });
+        self.operations.insert(id, task.abort_handle());
+    }
+}
+
+async fn write(socket: &mut WebSocket, message: Message) -> Result<(), Close> {
+    match timeout(SEND_TIMEOUT, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Close::new(1011, "The connection broke")),
+        Err(_) => Err(Close::new(1013, "Messages are read too slowly")),
+    }
+}
+
+/// Waits until the caller's own session has ended; false where notices were missed and it has to be looked up.
+async fn own_end(notices: &mut Receiver<Notice>, caller: &Authentication) -> bool {
+    loop {
+        let notice = match notices.recv().await {
+            Ok(notice) => notice,
+            Err(RecvError::Lagged(_)) => return false,
+            Err(RecvError::Closed) => std::future::pending().await,
+        };
+        match (notice, caller) {
+            (
+                Notice::Session {
+                    session_id,
+                    kind: SessionEventKind::Invalidated,
+                    ..
+                },
+                Authentication::Session(claims),
+            ) if claims.session_id == session_id => return true,
+            (Notice::ServiceKeyRevoked(id), Authentication::Service(identity))
+                if identity.id == id =>
+            {
+                return true;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Why a token was refused, as a reason that clients can tell apart.
+fn refused(error: &Error) -> Close {
+    if error.retry_after().is_some() {
+        return Close::new(1013, "Try again later");
+    }
+    let reason = error.reason().unwrap_or(error.code()).to_owned();
+    match error.reason() {
+        Some("INVALID_SESSION" | "SESSION_NOT_FOUND" | "USER_NOT_FOUND" | "USER_DEACTIVATED") => {
+            Close::forbidden(reason)
+        }
+        _ => Close::unauthorized(reason),
+    }
+}

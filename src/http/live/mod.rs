@@ -1,0 +1,12 @@
+//! Subscriptions: over WebSockets, as server-sent events, and as multipart responses.
+
+mod connection;
+mod operation;
+mod protocol;
+mod stream;
+mod websocket;
+
+pub(super) use self::{
+    stream::{StreamFormat, respond, stream_format},
+    websocket::upgrade,
+};

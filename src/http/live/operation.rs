@@ -1,0 +1,49 @@
+//! One operation of a connection.
+
+use std::sync::Arc;
+
+use async_graphql::{Request, Response, parser::types::OperationType};
+use futures_util::{Stream, StreamExt, stream};
+use tokio::time::timeout;
+
+use crate::{
+    error::Error,
+    graphql,
+    http::{App, graphql_over_http::operation_type},
+    request::SessionRequest,
+};
+
+/// Whether a request subscribes.
+pub(super) fn subscribes(request: &mut Request) -> bool {
+    operation_type(request) == Some(OperationType::Subscription)
+}
+
+/// Runs an operation: a subscription has many responses, everything else has one, within the time of any request.
+pub(super) fn run(
+    app: Arc<App>,
+    mut request: Request,
+    session_request: SessionRequest,
+    id: String,
+) -> impl Stream<Item = Response> + Send + 'static {
+    let subscribes = subscribes(&mut request);
+    let request = request
+        .data(session_request)
+        .data(graphql::RequestId(id.clone()));
+    if subscribes {
+        return app.schema.execute_stream(request).left_stream();
+    }
+    let answered = async move {
+        let schema = app.schema.clone();
+        // To its end, as over HTTP: a write is not cancelled half-way.
+        let task = app
+            .sessions
+            .tasks()
+            .spawn(async move { schema.execute(request).await });
+        match timeout(app.request_timeout, task).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => graphql::refusal(Error::internal(error), Some(&id)),
+            Err(_) => graphql::refusal(Error::unavailable(), Some(&id)),
+        }
+    };
+    stream::once(answered).right_stream()
+}

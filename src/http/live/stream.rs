@@ -1,0 +1,162 @@
+//! Subscriptions over plain HTTP: server-sent events (graphql-sse, "distinct connections mode"), and multipart responses
+//! as Apollo's clients and router ask for them.
+
+use std::{sync::Arc, time::Duration};
+
+use async_graphql::{Request, Response};
+use axum::{
+    body::{Body, Bytes},
+    http::{self, HeaderMap, HeaderValue, header},
+    response::{
+        IntoResponse, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures_util::{Stream, StreamExt, stream};
+use mime::Mime;
+use serde_json::json;
+
+use super::operation;
+use crate::{
+    http::App,
+    request::{Authentication, SessionRequest},
+};
+
+/// How often a silent stream shows that it lives; proxies cut one that does not.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const BOUNDARY: &str = "graphql";
+const MULTIPART: &str = "multipart/mixed; boundary=\"graphql\"; subscriptionSpec=\"1.0\"";
+
+/// How a stream of responses is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamFormat {
+    /// `text/event-stream`.
+    EventStream,
+    /// `multipart/mixed; subscriptionSpec="1.0"`.
+    Multipart,
+}
+
+/// The stream that a client accepts, if it accepts one.
+pub(crate) fn stream_format(headers: &HeaderMap) -> Option<StreamFormat> {
+    let accepted = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let ranges = accepted
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.trim().parse::<Mime>().ok());
+    ranges
+        .into_iter()
+        .find_map(|range| match range.essence_str() {
+            "text/event-stream" => Some(StreamFormat::EventStream),
+            "multipart/mixed" if range.get_param("subscriptionSpec").is_some() => {
+                Some(StreamFormat::Multipart)
+            }
+            _ => None,
+        })
+}
+
+/// Runs an operation and writes its responses as they come. The stream completes when the caller's token expires.
+pub(crate) fn respond(
+    app: &Arc<App>,
+    format: StreamFormat,
+    request: Request,
+    session_request: SessionRequest,
+    id: String,
+) -> http::Response<Body> {
+    // The headers are gone before anything is executed: no cookie can ride on them.
+    let session_request = SessionRequest {
+        has_response_headers: false,
+        ..session_request
+    };
+    let responses = until_token_end(
+        app,
+        session_request.clone(),
+        operation::run(Arc::clone(app), request, session_request, id),
+    );
+    let mut response = match format {
+        StreamFormat::EventStream => event_stream(responses),
+        StreamFormat::Multipart => multipart(responses),
+    };
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Looks at the token once, to know when it expires; whether it holds, the operation itself finds out.
+fn until_token_end(
+    app: &Arc<App>,
+    request: SessionRequest,
+    responses: impl Stream<Item = Response> + Send + 'static,
+) -> impl Stream<Item = Response> + Send + 'static {
+    let app = Arc::clone(app);
+    let end = async move {
+        let shutdown = app.shutdown.clone();
+        let authenticated = app.sessions.handle_request(request).await;
+        let expires = match authenticated.map(|request| request.authentication) {
+            Ok(Authentication::Session(claims)) => Some(claims.claims.expires_at()),
+            _ => None,
+        };
+        let left = expires.map(|at| {
+            let left = at + app.sessions.policy().clock_skew - app.sessions.clock().now();
+            left.to_std().unwrap_or_default()
+        });
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = async {
+                match left {
+                    Some(left) => tokio::time::sleep(left).await,
+                    None => std::future::pending().await,
+                }
+            } => {}
+        }
+    };
+    responses.take_until(Box::pin(end))
+}
+
+fn event_stream(responses: impl Stream<Item = Response> + Send + 'static) -> http::Response<Body> {
+    let events = responses
+        .map(|response| {
+            Event::default()
+                .event("next")
+                .data(json!(response).to_string())
+        })
+        .chain(stream::once(async {
+            Event::default().event("complete").data("")
+        }))
+        .map(Ok::<_, std::convert::Infallible>);
+    Sse::new(events)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response()
+}
+
+fn multipart(responses: impl Stream<Item = Response> + Send + 'static) -> http::Response<Body> {
+    let part = |body: String| {
+        Bytes::from(format!(
+            "\r\n--{BOUNDARY}\r\ncontent-type: application/json\r\n\r\n{body}"
+        ))
+    };
+    let beats = stream::unfold((), |()| async {
+        tokio::time::sleep(KEEP_ALIVE).await;
+        Some((None, ()))
+    });
+    let end = stream::once(async { Some(String::new()) });
+    let bodies = responses
+        .map(|response| Some(json!({ "payload": response }).to_string()))
+        .chain(end);
+    // An empty body is the end; a heartbeat is an empty object.
+    let merged = stream::select(bodies, beats)
+        .take_while(|body| std::future::ready(body.as_deref() != Some("")))
+        .map(move |body| part(body.unwrap_or_else(|| "{}".to_owned())))
+        .chain(stream::once(async {
+            Bytes::from(format!("\r\n--{BOUNDARY}--\r\n"))
+        }));
+    let mut response = http::Response::new(Body::from_stream(
+        merged.map(Ok::<_, std::convert::Infallible>),
+    ));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(MULTIPART));
+    response
+}

@@ -1,0 +1,54 @@
+//! The upgrade to a WebSocket.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::{FromRequestParts, WebSocketUpgrade},
+    http::{self, request::Parts},
+    response::IntoResponse,
+};
+
+use super::{
+    connection::Connection,
+    protocol::{Close, SUBPROTOCOL},
+};
+use crate::http::{
+    App,
+    graphql_over_http::{BadRequest, Format, refuse},
+    session_request::socket_request,
+};
+
+/// Upgrades a request that asks for it; `None` where it does not.
+pub(crate) async fn upgrade(
+    app: &Arc<App>,
+    peer: SocketAddr,
+    parts: &mut Parts,
+) -> Option<http::Response<Body>> {
+    let asks = parts.headers.get(http::header::UPGRADE);
+    asks.filter(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))?;
+    let Ok(upgrade) = WebSocketUpgrade::from_request_parts(parts, &()).await else {
+        let refusal = BadRequest::malformed("This is no WebSocket handshake.");
+        return Some(refuse(Format::Json, &refusal));
+    };
+    let request = socket_request(app, peer.ip(), &parts.headers);
+    let app = Arc::clone(app);
+    let upgrade = upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(app.body_limit)
+        .max_frame_size(app.body_limit);
+    let tasks = app.connections.clone();
+    let response = upgrade.on_upgrade(move |mut socket| async move {
+        let speaks = socket
+            .protocol()
+            .is_some_and(|protocol| protocol == SUBPROTOCOL);
+        if speaks {
+            // Tracked, so that a server that stops waits until its clients are told.
+            let _ = tasks.spawn(Connection::new(app, request).run(socket)).await;
+        } else {
+            let close = Close::new(4406, "Subprotocol not acceptable");
+            let _ = socket.send(close.into_message()).await;
+        }
+    });
+    Some(response.into_response())
+}

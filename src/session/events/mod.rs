@@ -1,0 +1,229 @@
+//! What happens to sessions, as it happens.
+//!
+//! The rows are the truth; a [`Notice`] only wakes. Each process has one [`Events`]: what it commits itself is noticed at
+//! once, what other replicas commit when they say so ([`relay`]), and CREATED and INVALIDATED in any case when the rows are
+//! read again, every few seconds: whoever crashed, they are not lost. REFRESHED may be.
+
+mod delivery;
+mod relay;
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+pub use self::delivery::{SessionEvent, Subscriber};
+pub use self::relay::Relay;
+use super::{RefreshOutcome, Sessions};
+use crate::entity::session;
+
+/// How many notices a subscriber may be behind; one that falls back further is disconnected.
+const BUFFER: usize = 4_096;
+/// How many notices are remembered, so that none is given twice; twice as many at most.
+const REMEMBERED: usize = 100_000;
+
+/// What happened to a session. One that simply runs out makes no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SessionEventKind {
+    /// It was opened.
+    Created,
+    /// Its tokens were exchanged.
+    Refreshed,
+    /// It was ended.
+    Invalidated,
+}
+
+/// That something happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// To a session.
+    Session {
+        /// Which.
+        session_id: Uuid,
+        /// Whose.
+        account_id: Uuid,
+        /// What.
+        kind: SessionEventKind,
+        /// When.
+        at: DateTime<Utc>,
+        /// With `Refreshed`: how.
+        outcome: Option<RefreshOutcome>,
+    },
+    /// A service key was revoked.
+    ServiceKeyRevoked(Uuid),
+}
+
+/// The notices of one process.
+#[derive(Debug)]
+pub struct Events {
+    notices: broadcast::Sender<Notice>,
+    remembered: Mutex<Remembered>,
+    /// What other replicas have not been told.
+    outbox: Mutex<Vec<Notice>>,
+}
+
+/// In two halves: when the newer one is full, the older one is forgotten.
+#[derive(Debug, Default)]
+struct Remembered {
+    newer: HashSet<(Uuid, SessionEventKind)>,
+    older: HashSet<(Uuid, SessionEventKind)>,
+}
+
+impl Remembered {
+    /// Whether it is new.
+    fn insert(&mut self, key: (Uuid, SessionEventKind)) -> bool {
+        if self.older.contains(&key) || !self.newer.insert(key) {
+            return false;
+        }
+        if self.newer.len() >= REMEMBERED {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        true
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        let (notices, _) = broadcast::channel(BUFFER);
+        Self {
+            notices,
+            remembered: Mutex::default(),
+            outbox: Mutex::default(),
+        }
+    }
+}
+
+impl Events {
+    /// Hears of everything from now on.
+    pub fn listen(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// Passes on what was heard, unless it was before. A refresh happens again and again.
+    fn publish(&self, notice: Notice) -> bool {
+        let is_new = match notice {
+            Notice::Session {
+                kind: SessionEventKind::Refreshed,
+                ..
+            } => true,
+            Notice::Session {
+                session_id, kind, ..
+            } => self.remember(session_id, kind),
+            Notice::ServiceKeyRevoked(id) => self.remember(id, SessionEventKind::Invalidated),
+        };
+        if is_new {
+            // Nobody listens: nobody has to be told.
+            let _ = self.notices.send(notice);
+        }
+        is_new
+    }
+
+    fn remember(&self, id: Uuid, kind: SessionEventKind) -> bool {
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert((id, kind))
+    }
+
+    /// Passes on what this process has committed, here and to other replicas.
+    fn announce(&self, notice: Notice) {
+        if self.publish(notice) {
+            let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
+            // What does not fit is found in the rows, refreshes apart.
+            if outbox.len() < BUFFER {
+                outbox.push(notice);
+            }
+        }
+    }
+
+    fn take_outbox(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.outbox.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Sessions {
+    /// The notices of this process.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.0.events
+    }
+
+    pub(super) fn announce(
+        &self,
+        session: &session::Model,
+        kind: SessionEventKind,
+        outcome: Option<RefreshOutcome>,
+    ) {
+        let at = match kind {
+            SessionEventKind::Created => session.created_at,
+            SessionEventKind::Refreshed => session.refreshed_at,
+            SessionEventKind::Invalidated => session.invalidated_at.unwrap_or(session.refreshed_at),
+        };
+        let (session_id, account_id) = (session.id, session.account_id);
+        self.0.events.announce(Notice::Session {
+            session_id,
+            account_id,
+            kind,
+            at,
+            outcome,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice(session: u128, kind: SessionEventKind) -> Notice {
+        let (session_id, account_id) = (Uuid::from_u128(session), Uuid::nil());
+        Notice::Session {
+            session_id,
+            account_id,
+            kind,
+            at: DateTime::UNIX_EPOCH,
+            outcome: None,
+        }
+    }
+
+    #[test]
+    fn what_was_heard_twice_is_passed_on_once_refreshes_apart() {
+        let events = Events::default();
+        let mut heard = events.listen();
+        for kind in [
+            SessionEventKind::Created,
+            SessionEventKind::Refreshed,
+            SessionEventKind::Invalidated,
+        ] {
+            events.publish(notice(1, kind));
+            events.publish(notice(1, kind));
+        }
+        let mut kinds = Vec::new();
+        while let Ok(Notice::Session { kind, .. }) = heard.try_recv() {
+            kinds.push(kind);
+        }
+        let expected = [
+            SessionEventKind::Created,
+            SessionEventKind::Refreshed,
+            SessionEventKind::Refreshed,
+            SessionEventKind::Invalidated,
+        ];
+        assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut remembered = Remembered::default();
+        for n in 0..5 * REMEMBERED as u128 {
+            assert!(remembered.insert((Uuid::from_u128(n), SessionEventKind::Created)));
+        }
+        assert!(remembered.newer.len() + remembered.older.len() <= 2 * REMEMBERED);
+        assert!(!remembered.insert((
+            Uuid::from_u128(5 * REMEMBERED as u128 - 1),
+            SessionEventKind::Created
+        )));
+    }
+}

@@ -1,0 +1,6 @@
+//! `sessionEvents`, over each of its transports.
+
+mod replicas;
+mod socket;
+mod streams;
+mod websocket;

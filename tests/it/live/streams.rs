@@ -1,0 +1,101 @@
+//! Server-sent events and multipart responses.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, BodyDataStream},
+    http::{Request, header},
+};
+use futures_util::StreamExt;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::socket::EVENTS;
+use crate::support::{app::TestApp, engine::FIREFOX, on_each_database};
+
+const MULTIPART: &str =
+    "multipart/mixed;boundary=\"graphql\";subscriptionSpec=\"1.0\",application/json";
+
+fn subscribe(token: &str, accept: &str, document: &str) -> Request<Body> {
+    Request::post("/graphql")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::USER_AGENT, FIREFOX)
+        .header(header::ACCEPT, accept)
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(Body::from(json!({ "query": document }).to_string()))
+        .unwrap()
+}
+
+/// What the stream says until a text is in it.
+async fn until(body: &mut BodyDataStream, wanted: &str) -> String {
+    let mut said = String::new();
+    let read = async {
+        while !said.contains(wanted) {
+            match body.next().await {
+                Some(bytes) => said.push_str(std::str::from_utf8(&bytes.unwrap()).unwrap()),
+                None => break,
+            }
+        }
+    };
+    let in_time = timeout(Duration::from_secs(10), read).await;
+    assert!(
+        in_time.is_ok() && said.contains(wanted),
+        "{wanted} in {said:?}"
+    );
+    said
+}
+
+/// Until the subscription hears of ada's sign-ins.
+async fn until_begun(app: &TestApp, body: &mut BodyDataStream) {
+    let signing_in = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            app.engine.sign_in("ada").await;
+        }
+    };
+    tokio::select! {
+        _ = until(body, "CREATED") => {}
+        () = signing_in => {}
+    }
+}
+
+on_each_database! {
+    async fn events_come_as_server_sent_events_and_complete_with_the_session(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let ada = app.engine.sign_up("ada").await;
+        let token = ada.tokens.access_token.expose_secret();
+        let response = app.stream(subscribe(token, "text/event-stream", EVENTS)).await;
+        assert!(response.headers()[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/event-stream"));
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        let mut body = response.into_body().into_data_stream();
+        until_begun(&app, &mut body).await;
+        app.bearer(token).query("mutation { logout }").await.data("logout");
+        let said = until(&mut body, "event: complete").await;
+        assert!(said.contains("event: next") && said.contains("LOGOUT"), "{said}");
+    }
+
+    async fn events_come_as_parts_as_apollo_asks_for_them(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let ada = app.engine.sign_up("ada").await;
+        let token = ada.tokens.access_token.expose_secret();
+        let response = app.stream(subscribe(token, MULTIPART, EVENTS)).await;
+        assert!(response.headers()[header::CONTENT_TYPE].to_str().unwrap().starts_with("multipart/mixed"));
+        let mut body = response.into_body().into_data_stream();
+        until_begun(&app, &mut body).await;
+        app.bearer(token).query("mutation { logout }").await.data("logout");
+        let said = until(&mut body, "--graphql--").await;
+        assert!(said.contains(r#"{"payload":{"data":{"sessionEvents":"#), "{said}");
+    }
+
+    async fn a_query_is_answered_as_ever(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let ada = app.engine.sign_up("ada").await;
+        let token = ada.tokens.access_token.expose_secret();
+        let json = app.send(subscribe(token, MULTIPART, "{ viewer { username } }")).await;
+        assert_eq!(json.data("viewer")["username"], "ada");
+        let stream = app.send(subscribe(token, "text/event-stream", "{ viewer { username } }")).await;
+        let said = stream.body.as_str().unwrap();
+        assert!(said.contains("event: next") && said.contains("ada") && said.contains("event: complete"), "{said}");
+    }
+}
