@@ -2,6 +2,8 @@
 
 mod accounts;
 mod configuration;
+mod faults;
 mod keys;
+mod replicas;
 mod serve;
 mod support;

@@ -1,6 +1,6 @@
 //! `sessionEvents`, over each of its transports.
 
 mod replicas;
-mod socket;
+pub(crate) mod socket;
 mod streams;
 mod websocket;

@@ -12,9 +12,9 @@ use tokio_tungstenite::{
 
 use crate::support::{app::TestApp, engine::FIREFOX};
 
-pub(super) const EVENTS: &str = "subscription { sessionEvents { kind refreshOutcome session { id invalidationReason account { username } } } }";
+pub(crate) const EVENTS: &str = "subscription { sessionEvents { kind refreshOutcome session { id invalidationReason account { username } } } }";
 
-pub(super) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     pub(super) async fn connect(app: &TestApp) -> Self {
@@ -23,9 +23,13 @@ impl Socket {
 
     pub(super) async fn connect_with(app: &TestApp, headers: &[(&'static str, &str)]) -> Self {
         let address = app.listen().await;
-        let mut request = format!("ws://{address}/graphql")
-            .into_client_request()
-            .unwrap();
+        Self::connect_to(&format!("http://{address}"), headers).await
+    }
+
+    /// Connects to a server by its URL.
+    pub(crate) async fn connect_to(url: &str, headers: &[(&'static str, &str)]) -> Self {
+        let url = format!("{}/graphql", url.replacen("http", "ws", 1));
+        let mut request = url.into_client_request().unwrap();
         let protocol = HeaderValue::from_static("graphql-transport-ws");
         request
             .headers_mut()
@@ -41,13 +45,19 @@ impl Socket {
 
     /// A connection that is initialised with a token.
     pub(super) async fn signed_in(app: &TestApp, token: &str) -> Self {
-        let mut socket = Self::connect(app).await;
-        socket.send(&json!({ "type": "connection_init", "payload": { "Authorization": format!("Bearer {token}") } })).await;
-        assert_eq!(socket.next().await["type"], "connection_ack");
-        socket
+        Self::connect(app).await.initialised(token).await
     }
 
-    pub(super) async fn send(&mut self, message: &Value) {
+    /// Initialises the connection with a token.
+    pub(crate) async fn initialised(mut self, token: &str) -> Self {
+        let payload = json!({ "Authorization": format!("Bearer {token}") });
+        self.send(&json!({ "type": "connection_init", "payload": payload }))
+            .await;
+        assert_eq!(self.next().await["type"], "connection_ack");
+        self
+    }
+
+    pub(crate) async fn send(&mut self, message: &Value) {
         self.send_text(&message.to_string()).await;
     }
 
@@ -56,7 +66,7 @@ impl Socket {
     }
 
     /// Subscribes, and waits until the server does.
-    pub(super) async fn subscribe(&mut self, id: &str, document: &str) {
+    pub(crate) async fn subscribe(&mut self, id: &str, document: &str) {
         self.send(&json!({ "type": "subscribe", "id": id, "payload": { "query": document } }))
             .await;
         // An operation behind it is answered when the one before it has begun.
@@ -80,7 +90,7 @@ impl Socket {
     }
 
     /// The next message.
-    pub(super) async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         match self.frame().await {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
             other => panic!("{other:?}"),
@@ -88,7 +98,7 @@ impl Socket {
     }
 
     /// The code with which the server closes, now.
-    pub(super) async fn closed(&mut self) -> u16 {
+    pub(crate) async fn closed(&mut self) -> u16 {
         match self.frame().await {
             Message::Close(Some(frame)) => frame.code.into(),
             other => panic!("{other:?}"),
