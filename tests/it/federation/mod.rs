@@ -1,4 +1,5 @@
 //! The subgraph: what gateways ask of it.
 
+mod cached_keys;
 mod entities;
 mod service;

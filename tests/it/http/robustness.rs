@@ -5,6 +5,8 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
 use crate::support::{
     app::{Answer, TestApp},
     on_each_database,
@@ -20,7 +22,28 @@ async fn post(app: &TestApp, header_name: &str, value: &str) -> Answer {
     app.send(request.unwrap()).await
 }
 
+/// `{"query": "{ __typename }"}`, compressed.
+const COMPRESSED: &str = "H4sIAAAAAAACA6tWKixNLapUslJQqlaIjy+pLEjNS8xNVahVqgUAgLI9lBsAAAA=";
+/// The same with 400,000 spaces in it.
+const COMPRESSED_SPACES: &str = "H4sIAAAAAAACA+3BsQ2AMAwAsFeinMEzFUNGKkAwVFV/5wsm2zOvt+6RW2QAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAADAD2a09oyz+n5UrFwfQuUqM5saBgA=";
+
+async fn post_compressed(app: &TestApp, body: &str) -> Answer {
+    let request = Request::post("/graphql")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CONTENT_ENCODING, "gzip")
+        .body(Body::from(BASE64_STANDARD.decode(body).unwrap()));
+    app.send(request.unwrap()).await
+}
+
 on_each_database! {
+    async fn a_compressed_body_is_read_and_limited_by_what_is_in_it(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        assert_eq!(*post_compressed(&app, COMPRESSED).await.data("__typename"), "Query");
+        let refused = post_compressed(&app, COMPRESSED_SPACES).await;
+        assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(refused.code(), "BAD_REQUEST");
+    }
+
     async fn a_body_in_an_unknown_encoding_is_refused_in_our_own_form(database: TestDatabase) {
         let app = TestApp::new(&database).await;
         let refused = post(&app, "content-encoding", "lzma").await;
