@@ -120,3 +120,18 @@ async fn a_server_that_stops_completes_its_subscriptions() {
     let (status, log) = replicas.one.wait();
     assert_eq!(status.code(), Some(0), "{log}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_replica_committed_and_did_not_live_to_announce_is_heard_all_the_same() {
+    let replicas = Replicas::start().await;
+    let ada = replicas.one.sign_up("ada").await;
+    let mut socket = listening(&replicas.one, ada["accessToken"].as_str().unwrap()).await;
+    let second = sign_in(&replicas.two).await;
+    replicas.two.signal("KILL");
+    let heard = socket.next().await;
+    assert_eq!(heard["payload"]["data"]["sessionEvents"]["kind"], "CREATED");
+    assert_eq!(
+        heard["payload"]["data"]["sessionEvents"]["session"]["id"],
+        second["session"]["id"]
+    );
+}

@@ -11,7 +11,7 @@ use crate::support::{
     on_each_database,
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const POLLING: u64 = 10;
 /// Longer than the thirty days after which the signing key rotates by itself.
 const MINUTES: u64 = 31 * 24 * 60;

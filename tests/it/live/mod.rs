@@ -1,5 +1,6 @@
 //! `sessionEvents`, over each of its transports.
 
+mod crowd;
 mod replicas;
 pub(crate) mod socket;
 mod streams;

@@ -98,7 +98,7 @@ pub(crate) fn server() -> &'static Cluster {
         )]
         match env::var("TEST_POSTGRES_URL") {
             Ok(url) if !url.is_empty() => Cluster::connect_to(&url),
-            _ => Cluster::start(),
+            _ => Cluster::start(Durability::None),
         }
     });
     match &*SERVER {
@@ -120,6 +120,15 @@ pub(crate) struct Cluster {
     _watchdog: Option<ChildStdin>,
 }
 
+/// Whether what is committed survives a crash of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// As PostgreSQL is by default.
+    Full,
+    /// These are databases of a few seconds.
+    None,
+}
+
 impl Cluster {
     /// Uses a server that is there already.
     fn connect_to(admin_url: &str) -> Result<Self, String> {
@@ -136,10 +145,37 @@ impl Cluster {
         })
     }
 
+    /// A server of one test's own, which it may crash: what is committed survives that.
+    pub(crate) fn durable() -> Self {
+        Self::start(Durability::Full)
+            .unwrap_or_else(|error| panic!("no PostgreSQL for the tests: {error}"))
+    }
+
+    /// Runs `pg_ctl` on a server of one's own, to stop and start it.
+    pub(crate) fn control(&self, arguments: &[&str]) {
+        let programs = Programs::find().unwrap();
+        let data = self.data_dir.as_ref().expect("a server of one's own");
+        let mut command = Command::new(programs.0.join("pg_ctl"));
+        command
+            .arg("-D")
+            .arg(data)
+            .args(arguments)
+            .args(["-l", "/dev/null", "-w"]);
+        command
+            .current_dir("/")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let owner = fs::metadata(data).unwrap();
+        if owner.uid() != 0 && fs::metadata("/proc/self").unwrap().uid() == 0 {
+            command.uid(owner.uid()).gid(owner.gid());
+        }
+        assert!(command.status().unwrap().success(), "pg_ctl {arguments:?}");
+    }
+
     /// Starts a server that lives as long as what is returned, or as this process.
-    fn start() -> Result<Self, String> {
+    fn start(durability: Durability) -> Result<Self, String> {
         let programs = Programs::find()?;
-        let (mut child, dir) = Self::spawn(&programs)?;
+        let (mut child, dir) = Self::spawn(&programs, durability)?;
         let watchdog = child.stdin.take();
         let mut stdout = child.stdout.take().expect("standard output was asked for");
         let mut output = BufReader::new(&mut stdout);
@@ -173,22 +209,26 @@ impl Cluster {
     }
 
     /// Runs the [`WATCHDOG`], which from then on owns the folder that is returned.
-    fn spawn(programs: &Programs) -> Result<(Child, PathBuf), String> {
+    fn spawn(programs: &Programs, durability: Durability) -> Result<(Child, PathBuf), String> {
         let dir = tempfile::Builder::new()
             .prefix("sessiongraph-pg-")
             .tempdir_in(socket_root())
             .map_err(|error| format!("cannot create a temporary folder: {error}"))?;
 
-        // A server may crash without losing what it must not lose; these are databases of a few seconds.
+        let durable = if durability == Durability::Full {
+            "on"
+        } else {
+            "off"
+        };
         let settings = format!(
             "listen_addresses = ''\n\
              unix_socket_directories = '{}'\n\
              unix_socket_permissions = 0700\n\
              max_connections = 300\n\
              shared_buffers = '64MB'\n\
-             fsync = off\n\
-             synchronous_commit = off\n\
-             full_page_writes = off\n\
+             fsync = {durable}\n\
+             synchronous_commit = {durable}\n\
+             full_page_writes = {durable}\n\
              lc_messages = 'C'",
             dir.path().display().to_string().replace('\'', "''"),
         );
@@ -605,7 +645,7 @@ mod tests {
         if server().data_dir().is_none() {
             return eprintln!("there may be no PostgreSQL to start: TEST_POSTGRES_URL is set");
         }
-        let mut cluster = Cluster::start().unwrap();
+        let mut cluster = Cluster::start(Durability::None).unwrap();
         let data_dir = cluster.data_dir.take().unwrap();
         let pid = fs::read_to_string(data_dir.join("postmaster.pid")).unwrap();
         drop(cluster);
@@ -618,7 +658,7 @@ mod tests {
         if server().data_dir().is_none() {
             return eprintln!("there may be no PostgreSQL to start: TEST_POSTGRES_URL is set");
         }
-        let (child, dir) = Cluster::spawn(&Programs::find().unwrap()).unwrap();
+        let (child, dir) = Cluster::spawn(&Programs::find().unwrap(), Durability::None).unwrap();
         drop(child);
         wait_until_gone(&dir, None);
     }
