@@ -42,6 +42,11 @@ test-gateways: $(gateways)/node_modules/.package-lock.json ## Put real federatio
 	$(CARGO) build $(CARGO_FLAGS)
 	npm --prefix $(gateways) test
 
+.PHONY: soak
+soak: ## Load a release build for 15 minutes and report its memory (MINUTES=, SUBSCRIPTIONS=)
+	$(CARGO) build --release $(CARGO_FLAGS)
+	node bench/soak.mjs $(or $(MINUTES),15) $(or $(SUBSCRIPTIONS),1000)
+
 .PHONY: check
 check: check-format lint doc check-schema ## Check formatting, lints, documentation and schema.graphql
 
