@@ -101,6 +101,27 @@ impl Folder {
         all.extend(arguments);
         Server::start(self.command(&all))
     }
+
+    /// Starts a server that can write no file beyond a size: its disk is full.
+    pub(super) fn serve_on_a_full_disk(&self, kibibytes: u32, arguments: &[&str]) -> Server {
+        let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
+        all.extend(arguments);
+        let plain = self.command(&all);
+        let script = format!("trap '' XFSZ; ulimit -f {kibibytes}; exec \"$0\" \"$@\"");
+        let mut limited = Command::new("bash");
+        limited
+            .arg("-c")
+            .arg(script)
+            .arg(plain.get_program())
+            .args(plain.get_args());
+        limited.current_dir(self.path()).env_clear();
+        for (name, value) in plain.get_envs() {
+            if let Some(value) = value {
+                limited.env(name, value);
+            }
+        }
+        Server::start(limited)
+    }
 }
 
 /// What a command left behind.
