@@ -54,9 +54,10 @@ pub(super) async fn serve(config: Config) -> CommandResult {
 }
 
 fn log(config: &Config) -> CommandResult {
-    // Neither every migration of every start nor that its table is there already is news.
+    // Neither every migration of every start nor that its table is there already is news; and what passes through sockets,
+    // tokens included, is nobody's at any level.
     let filter = EnvFilter::try_new(format!(
-        "sea_orm_migration=warn,sqlx::postgres::notice=warn,{}",
+        "sea_orm_migration=warn,sqlx::postgres::notice=warn,{},tungstenite=off,tokio_tungstenite=off",
         config.log
     ))?;
     let builder = tracing_subscriber::fmt()

@@ -1,4 +1,4 @@
-//! Merging the root fields of a mutation that have one response key.
+//! Merging the root fields of a mutation or subscription that have one response key.
 //!
 //! The GraphQL specification executes them once, with their selections put together (section 6.3.2, `CollectFields`). The
 //! library executes each and mixes the answers: two sign-ins, with the session of one and the tokens of the other. Below
@@ -29,7 +29,7 @@ pub(super) fn merged(
     };
     let mut changed = false;
     for operation in operations {
-        if operation.node.ty == OperationType::Mutation {
+        if operation.node.ty != OperationType::Query {
             changed |= merge(document, &mut operation.node, variables);
         }
     }
@@ -83,7 +83,9 @@ fn merge(
         fields: Vec::new(),
         duplicates: false,
     };
-    if !root.collect(set, 0) || !root.duplicates {
+    // The library looks for the field of a subscription at its root only, not within fragments.
+    let subscribes = root.operation.ty == OperationType::Subscription;
+    if !root.collect(set, 0) || !(root.duplicates || subscribes) {
         return false;
     }
     let items = root.fields.into_iter().map(|field| {

@@ -14,6 +14,7 @@ use super::{
     merged_root::merged, subgraph::Representations,
 };
 use crate::{
+    error::ErrorKind,
     request::{Operation, SessionRequest},
     session::Sessions,
 };
@@ -55,8 +56,13 @@ impl Extension for SessionExtension {
             .cloned()
             .unwrap_or_default();
         session_request.operation = operation(&mut request);
-        if session_request.operation == Operation::Mutation {
+        if session_request.operation != Operation::Query {
             merge_root_fields(&mut request);
+        }
+        if session_request.operation == Operation::Subscription && root_fields(&mut request) != 1 {
+            let message = "A subscription has exactly one root field.";
+            let error = ErrorKind::GraphqlValidationFailed(message.into());
+            return Err(request_error(error.into()));
         }
         let session_request = self
             .sessions
@@ -88,6 +94,14 @@ fn merge_root_fields(request: &mut Request) {
     if let Some(document) = merged {
         request.set_parsed_query(document);
     }
+}
+
+/// How many root fields the request's operation has (GraphQL specification, section 5.2.3.1).
+fn root_fields(request: &mut Request) -> usize {
+    let name = request.operation_name.clone();
+    let document = request.parsed_query().ok();
+    let operation = document.and_then(|document| selected_operation(document, name.as_deref()));
+    operation.map_or(0, |operation| operation.node.selection_set.node.items.len())
 }
 
 /// What the request runs; a document that cannot be read runs nothing.

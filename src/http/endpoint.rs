@@ -203,7 +203,7 @@ async fn execute(app: &App, operations: Operations, id: &str) -> Responses {
 }
 
 /// A mutation runs in a task of its own: a client that goes away in the middle cancels no write half-way.
-async fn execute_one(app: &App, mut request: Request, id: &str) -> Response {
+pub(super) async fn execute_one(app: &App, mut request: Request, id: &str) -> Response {
     // Documents are not kept: a client that asks with a hash alone sends the document as well, as Apollo's protocol has it.
     if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
         return graphql::refusal(ErrorKind::PersistedQueryNotFound.into(), Some(id));

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::{
     LoginResult, RefreshTokensInput, RequestDecision, Sessions, TokenTransport,
     tokens::{Presented, Refused},
@@ -53,6 +55,14 @@ impl Sessions {
         request.authentication =
             Authentication::Session(session_claims(Arc::clone(&result.claims)));
         Ok(Some(result))
+    }
+
+    /// When the request's access token expires, clock skew allowed for; `None` where it has none that is genuine.
+    pub(crate) async fn token_end(&self, request: &SessionRequest) -> Option<DateTime<Utc>> {
+        match self.present(request, request.access_token()?).await {
+            Ok(Presented::Access(claims)) => Some(claims.expires_at() + self.0.policy.clock_skew),
+            _ => None,
+        }
     }
 
     async fn authenticate(&self, request: &SessionRequest) -> Result<Authentication> {

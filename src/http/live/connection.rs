@@ -13,6 +13,7 @@ use tokio::{
     task::AbortHandle,
     time::{Instant, interval_at, sleep_until, timeout},
 };
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{
@@ -20,7 +21,7 @@ use super::{
     protocol::{self, ClientMessage, Close},
 };
 use crate::{
-    error::Error,
+    error::{Error, ErrorKind},
     http::{App, graphql_over_http::never_executed},
     request::{Authentication, SessionRequest},
     session::{Notice, SessionEventKind},
@@ -34,6 +35,8 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the last event of a session that has ended may take.
 const ENDING: Duration = Duration::from_secs(5);
+/// How long a closing connection may take.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Operations at a time.
 const MAX_OPERATIONS: usize = 50;
 /// Responses that wait to be written.
@@ -48,15 +51,35 @@ pub(super) struct Connection {
     initialised: bool,
     expires_at: Instant,
     ends_at: Option<Instant>,
-    operations: HashMap<String, AbortHandle>,
+    operations: HashMap<String, Running>,
+    /// How many operations there have been: tells those apart that use one id after the other.
+    begun: u64,
+    /// Until when answers that are under way are waited for, once the server stops.
+    stops_at: Option<Instant>,
     sender: mpsc::Sender<Outgoing>,
     receiver: mpsc::Receiver<Outgoing>,
 }
 
-enum Outgoing {
-    Message(Message),
-    /// The last one of an operation, whose id is free from then on.
-    Last(String, Message),
+/// An operation under way; nobody waits for it any more when it is dropped.
+struct Running {
+    number: u64,
+    subscribes: bool,
+    task: AbortHandle,
+    _client: DropGuard,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What an operation has to say.
+struct Outgoing {
+    id: String,
+    number: u64,
+    message: Message,
+    is_last: bool,
 }
 
 impl Connection {
@@ -69,6 +92,8 @@ impl Connection {
             expires_at: Instant::now() + INIT_TIMEOUT,
             ends_at: None,
             operations: HashMap::new(),
+            begun: 0,
+            stops_at: None,
             sender,
             receiver,
         }
@@ -76,15 +101,23 @@ impl Connection {
 
     /// Serves the connection until either side closes it.
     pub(super) async fn run(mut self, mut socket: WebSocket) {
-        if let Err(close) = self.serve(&mut socket).await {
-            for id in self.operations.keys() {
-                let _ = timeout(SEND_TIMEOUT, socket.send(protocol::complete(id))).await;
+        let Err(close) = self.serve(&mut socket).await else {
+            return;
+        };
+        // An operation ends with the session or the server; a connection that breaks ends none.
+        let ended: Vec<String> = if close.ends_operations() {
+            self.operations.keys().cloned().collect()
+        } else {
+            Vec::new()
+        };
+        self.operations.clear();
+        let farewell = async {
+            for id in ended {
+                socket.send(protocol::complete(&id)).await?;
             }
-            let _ = timeout(SEND_TIMEOUT, socket.send(close.into_message())).await;
-        }
-        for operation in self.operations.values() {
-            operation.abort();
-        }
+            socket.send(close.into_message()).await
+        };
+        let _ = timeout(FAREWELL_TIMEOUT, farewell).await;
     }
 
     /// Ends well when the client has closed.
@@ -107,13 +140,16 @@ impl Connection {
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                     }
                 }
-                Some(outgoing) = self.receiver.recv() => match outgoing {
-                    Outgoing::Message(message) => write(socket, message).await?,
-                    Outgoing::Last(id, message) => {
-                        self.operations.remove(&id);
+                Some(outgoing) = self.receiver.recv() => {
+                    let Outgoing { id, number, message, is_last } = outgoing;
+                    // Of one that has been ended since, and whose id another one may have by now, nothing is said.
+                    if self.operations.get(&id).is_some_and(|running| running.number == number) {
+                        if is_last {
+                            self.operations.remove(&id);
+                        }
                         write(socket, message).await?;
                     }
-                },
+                }
                 ended = own_end(&mut notices, &self.request.authentication), if self.ends_at.is_none() => {
                     if ended || !self.stands().await {
                         self.ends_at = Some(Instant::now() + ENDING);
@@ -135,7 +171,16 @@ impl Connection {
                     }
                     write(socket, protocol::ping()).await?;
                 }
-                () = self.app.shutdown.cancelled() => return Err(Close::new(1001, "Server is stopping")),
+                () = self.app.shutdown.cancelled(), if self.stops_at.is_none() => {
+                    self.stops_at = Some(Instant::now() + self.app.request_timeout);
+                }
+                () = sleep_until(self.stops_at.unwrap_or_else(|| Instant::now() + FAR)) => {
+                    return Err(Close::going_away());
+                }
+            }
+            if self.stops_at.is_some() && self.operations.values().all(|running| running.subscribes)
+            {
+                return Err(Close::going_away());
             }
             if self.ends_at.is_some() && self.operations.is_empty() {
                 return Err(Close::forbidden("Session ended"));
@@ -165,6 +210,8 @@ impl Connection {
             ClientMessage::Subscribe { id, .. } if self.operations.contains_key(&id) => Err(
                 Close::new(4409, format!("Subscriber for {id} already exists")),
             ),
+            // Nothing is begun that would not be ended.
+            ClientMessage::Subscribe { .. } if self.stops_at.is_some() => Ok(None),
             ClientMessage::Subscribe { .. } if self.operations.len() >= MAX_OPERATIONS => {
                 Err(Close::bad_request("Too many operations at a time"))
             }
@@ -173,9 +220,7 @@ impl Connection {
                 Ok(None)
             }
             ClientMessage::Complete { id } => {
-                if let Some(operation) = self.operations.remove(&id) {
-                    operation.abort();
-                }
+                self.operations.remove(&id);
                 Ok(None)
             }
         }
@@ -183,7 +228,7 @@ impl Connection {
 
     /// Authenticates the connection: by the payload's token, else by the cookies of the upgrade.
     async fn initialise(&mut self, payload: Option<&Value>) -> Result<(), Close> {
-        let bearer = protocol::token(payload);
+        let bearer = protocol::token(payload).or_else(|| self.request.bearer.clone());
         let request = SessionRequest {
             bearer,
             ..self.request.clone()
@@ -249,7 +294,7 @@ impl Connection {
         match self.authenticate(request).await {
             Ok(_) => true,
             // A database that does not answer ends nobody's session.
-            Err(close) => close.code == 1013,
+            Err(close) => [1011, 1013].contains(&close.code),
         }
     }
 
@@ -263,35 +308,47 @@ impl Connection {
         Instant::now() + left.to_std().unwrap_or_default()
     }
 
-    fn begin(&mut self, id: String, request: async_graphql::Request) {
+    fn begin(&mut self, id: String, mut request: async_graphql::Request) {
+        let client_gone = CancellationToken::new();
         let session_request = SessionRequest {
             authentication: Authentication::Nobody,
+            client_gone: client_gone.clone(),
             ..self.request.clone()
         };
-        let responses = operation::run(
-            Arc::clone(&self.app),
-            request,
-            session_request,
-            Uuid::new_v4().to_string(),
-        );
+        let subscribes = operation::subscribes(&mut request);
+        let request_id = Uuid::new_v4().to_string();
+        let responses = operation::run(Arc::clone(&self.app), request, session_request, request_id);
+        self.begun += 1;
+        let number = self.begun;
         let (sender, name) = (self.sender.clone(), id.clone());
         let task = tokio::spawn(async move {
+            let outgoing = |message, is_last| Outgoing {
+                id: name.clone(),
+                number,
+                message,
+                is_last,
+            };
             let mut responses = std::pin::pin!(responses);
             while let Some(response) = responses.next().await {
-                if never_executed(&response) {
-                    let last = protocol::error(&name, &response.errors);
-                    let _ = sender.send(Outgoing::Last(name, last)).await;
-                    return;
-                }
-                let message = protocol::next(&name, &response);
-                if sender.send(Outgoing::Message(message)).await.is_err() {
+                let failed = never_executed(&response);
+                let message = if failed {
+                    protocol::error(&name, &response.errors)
+                } else {
+                    protocol::next(&name, &response)
+                };
+                if sender.send(outgoing(message, failed)).await.is_err() || failed {
                     return;
                 }
             }
-            let last = protocol::complete(&name);
-            let _ = sender.send(Outgoing::Last(name, last)).await;
+            let _ = sender.send(outgoing(protocol::complete(&name), true)).await;
         });
-        self.operations.insert(id, task.abort_handle());
+        let running = Running {
+            number,
+            subscribes,
+            task: task.abort_handle(),
+            _client: client_gone.drop_guard(),
+        };
+        self.operations.insert(id, running);
     }
 }
 
@@ -334,6 +391,9 @@ async fn own_end(notices: &mut Receiver<Notice>, caller: &Authentication) -> boo
 fn refused(error: &Error) -> Close {
     if error.retry_after().is_some() {
         return Close::new(1013, "Try again later");
+    }
+    if matches!(error.kind(), ErrorKind::Internal) {
+        return Close::new(1011, "Internal server error");
     }
     let reason = error.reason().unwrap_or(error.code()).to_owned();
     match error.reason() {

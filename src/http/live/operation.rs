@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::{
     error::Error,
     graphql,
-    http::{App, graphql_over_http::operation_type},
+    http::{App, endpoint::execute_one, graphql_over_http::operation_type},
     request::SessionRequest,
 };
 
@@ -33,15 +33,8 @@ pub(super) fn run(
         return app.schema.execute_stream(request).left_stream();
     }
     let answered = async move {
-        let schema = app.schema.clone();
-        // To its end, as over HTTP: a write is not cancelled half-way.
-        let task = app
-            .sessions
-            .tasks()
-            .spawn(async move { schema.execute(request).await });
-        match timeout(app.request_timeout, task).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => graphql::refusal(Error::internal(error), Some(&id)),
+        match timeout(app.request_timeout, execute_one(&app, request, &id)).await {
+            Ok(response) => response,
             Err(_) => graphql::refusal(Error::unavailable(), Some(&id)),
         }
     };

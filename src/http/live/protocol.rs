@@ -56,6 +56,16 @@ impl Close {
         }
     }
 
+    /// The server stops.
+    pub(super) fn going_away() -> Self {
+        Self::new(1001, "Server is stopping")
+    }
+
+    /// Whether operations under way have come to their end, not merely lost their connection.
+    pub(super) fn ends_operations(&self) -> bool {
+        [1001, 4401, 4403].contains(&self.code)
+    }
+
     pub(super) fn new(code: u16, reason: impl Into<String>) -> Self {
         Self {
             code,

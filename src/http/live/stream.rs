@@ -17,10 +17,7 @@ use mime::Mime;
 use serde_json::json;
 
 use super::operation;
-use crate::{
-    http::App,
-    request::{Authentication, SessionRequest},
-};
+use crate::{http::App, request::SessionRequest};
 
 /// How often a silent stream shows that it lives; proxies cut one that does not.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -69,8 +66,11 @@ pub(crate) fn respond(
         has_response_headers: false,
         ..session_request
     };
+    let mut request = request;
+    let subscribes = operation::subscribes(&mut request);
     let responses = until_token_end(
         app,
+        subscribes,
         session_request.clone(),
         operation::run(Arc::clone(app), request, session_request, id),
     );
@@ -84,26 +84,26 @@ pub(crate) fn respond(
     response
 }
 
-/// Looks at the token once, to know when it expires; whether it holds, the operation itself finds out.
+/// A subscription ends with its token, and with the server; an answer that is under way is not cut off.
 fn until_token_end(
     app: &Arc<App>,
+    subscribes: bool,
     request: SessionRequest,
     responses: impl Stream<Item = Response> + Send + 'static,
 ) -> impl Stream<Item = Response> + Send + 'static {
     let app = Arc::clone(app);
     let end = async move {
-        let shutdown = app.shutdown.clone();
-        let authenticated = app.sessions.handle_request(request).await;
-        let expires = match authenticated.map(|request| request.authentication) {
-            Ok(Authentication::Session(claims)) => Some(claims.claims.expires_at()),
-            _ => None,
-        };
-        let left = expires.map(|at| {
-            let left = at + app.sessions.policy().clock_skew - app.sessions.clock().now();
-            left.to_std().unwrap_or_default()
+        if !subscribes {
+            return std::future::pending().await;
+        }
+        let ends_at = app.sessions.token_end(&request).await;
+        let left = ends_at.map(|at| {
+            (at - app.sessions.clock().now())
+                .to_std()
+                .unwrap_or_default()
         });
         tokio::select! {
-            () = shutdown.cancelled() => {}
+            () = app.shutdown.cancelled() => {}
             () = async {
                 match left {
                     Some(left) => tokio::time::sleep(left).await,
@@ -123,7 +123,7 @@ fn event_stream(responses: impl Stream<Item = Response> + Send + 'static) -> htt
                 .data(json!(response).to_string())
         })
         .chain(stream::once(async {
-            Event::default().event("complete").data("")
+            Event::default().event("complete").data("{}")
         }))
         .map(Ok::<_, std::convert::Infallible>);
     Sse::new(events)
@@ -131,29 +131,27 @@ fn event_stream(responses: impl Stream<Item = Response> + Send + 'static) -> htt
         .into_response()
 }
 
+/// Each part is followed by the delimiter of the next one at once: clients take a part for whole when they see that.
 fn multipart(responses: impl Stream<Item = Response> + Send + 'static) -> http::Response<Body> {
     let part = |body: String| {
-        Bytes::from(format!(
-            "\r\n--{BOUNDARY}\r\ncontent-type: application/json\r\n\r\n{body}"
-        ))
+        let text = format!("\r\ncontent-type: application/json\r\n\r\n{body}\r\n--{BOUNDARY}");
+        Bytes::from(text)
     };
     let beats = stream::unfold((), |()| async {
         tokio::time::sleep(KEEP_ALIVE).await;
-        Some((None, ()))
+        Some((Some("{}".to_owned()), ()))
     });
-    let end = stream::once(async { Some(String::new()) });
     let bodies = responses
         .map(|response| Some(json!({ "payload": response }).to_string()))
-        .chain(end);
-    // An empty body is the end; a heartbeat is an empty object.
-    let merged = stream::select(bodies, beats)
-        .take_while(|body| std::future::ready(body.as_deref() != Some("")))
-        .map(move |body| part(body.unwrap_or_else(|| "{}".to_owned())))
-        .chain(stream::once(async {
-            Bytes::from(format!("\r\n--{BOUNDARY}--\r\n"))
-        }));
+        .chain(stream::once(async { None }));
+    let parts = stream::select(bodies, beats)
+        .take_while(|body| std::future::ready(body.is_some()))
+        .filter_map(move |body| std::future::ready(body.map(part)));
+    let written = stream::once(async { Bytes::from(format!("\r\n--{BOUNDARY}")) })
+        .chain(parts)
+        .chain(stream::once(async { Bytes::from_static(b"--\r\n") }));
     let mut response = http::Response::new(Body::from_stream(
-        merged.map(Ok::<_, std::convert::Infallible>),
+        written.map(Ok::<_, std::convert::Infallible>),
     ));
     response
         .headers_mut()

@@ -144,10 +144,11 @@ impl Delivery {
                     at,
                     outcome,
                 }) if self.subscriber.wants(account_id) => {
-                    let is_refresh = kind == SessionEventKind::Refreshed;
-                    // Several refreshes of one session that nobody has read yet are one.
-                    wanted
-                        .retain(|known| !(is_refresh && known.0 == session_id && known.1 == kind));
+                    let is_rotation = outcome == Some(RefreshOutcome::Rotated);
+                    // Several rotations of one session that nobody has read yet are one; a recovery is never passed over.
+                    wanted.retain(|known| {
+                        !(is_rotation && known.0 == session_id && known.3 == outcome)
+                    });
                     wanted.push((session_id, kind, at, outcome));
                 }
                 Ok(Notice::Session { .. }) => {}
@@ -198,11 +199,14 @@ impl Sessions {
         let own_end = noticed.iter().position(|(id, kind, ..)| {
             *id == claims.session_id && *kind == SessionEventKind::Invalidated
         });
-        let mut heard = noticed;
-        heard.truncate(own_end.unwrap_or_default());
         let ended_at = rows
             .get(&claims.session_id)
             .and_then(|(session, _)| session.invalidated_at);
+        let mut heard = noticed;
+        match own_end {
+            Some(own_end) => heard.truncate(own_end),
+            None => heard.retain(|(_, _, at, _)| ended_at.is_some_and(|ended| *at <= ended)),
+        }
         heard.extend(
             ended_at.map(|at| (claims.session_id, SessionEventKind::Invalidated, at, None)),
         );

@@ -46,8 +46,8 @@ async fn until(body: &mut BodyDataStream, wanted: &str) -> String {
     said
 }
 
-/// Until the subscription hears of ada's sign-ins.
-async fn until_begun(app: &TestApp, body: &mut BodyDataStream) {
+/// Until the subscription hears of ada's sign-ins; what it said.
+async fn until_begun(app: &TestApp, body: &mut BodyDataStream) -> String {
     let signing_in = async {
         loop {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -55,8 +55,8 @@ async fn until_begun(app: &TestApp, body: &mut BodyDataStream) {
         }
     };
     tokio::select! {
-        _ = until(body, "CREATED") => {}
-        () = signing_in => {}
+        said = until(body, "CREATED") => said,
+        () = signing_in => unreachable!("it signs in for ever"),
     }
 }
 
@@ -82,10 +82,23 @@ on_each_database! {
         let response = app.stream(subscribe(token, MULTIPART, EVENTS)).await;
         assert!(response.headers()[header::CONTENT_TYPE].to_str().unwrap().starts_with("multipart/mixed"));
         let mut body = response.into_body().into_data_stream();
-        until_begun(&app, &mut body).await;
+        let said = until_begun(&app, &mut body).await;
+        assert!(said.ends_with("\r\n--graphql"), "a part is whole when the next delimiter is there: {said:?}");
         app.bearer(token).query("mutation { logout }").await.data("logout");
         let said = until(&mut body, "--graphql--").await;
         assert!(said.contains(r#"{"payload":{"data":{"sessionEvents":"#), "{said}");
+    }
+
+    async fn a_subscription_has_one_root_field_however_it_is_written(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let ada = app.engine.sign_up("ada").await;
+        let token = ada.tokens.access_token.expose_secret();
+        let in_fragment = "subscription { ...F } fragment F on Subscription { ... on Subscription { sessionEvents { kind } } }";
+        let response = app.stream(subscribe(token, "text/event-stream", in_fragment)).await;
+        until_begun(&app, &mut response.into_body().into_data_stream()).await;
+        let two = "subscription { a: sessionEvents { kind } b: sessionEvents { kind } }";
+        let refused = app.send(subscribe(token, "text/event-stream", two)).await;
+        assert!(refused.body.as_str().unwrap().contains("GRAPHQL_VALIDATION_FAILED"), "{:#}", refused.body);
     }
 
     async fn a_query_is_answered_as_ever(database: TestDatabase) {
