@@ -1,10 +1,11 @@
 //! What a running server does by itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use tokio::{
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
 use crate::{
@@ -19,33 +20,55 @@ use crate::{
 
 /// How often what has been seen of sessions is written: at most a minute late.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(30);
+/// How long after a panic a task begins again.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
 /// The lease on pruning.
 const PRUNING: &str = "prune";
 
 /// Begins all of it; it ends when the set is dropped.
 pub(super) fn begin(config: &Config, services: &Services) -> Result<JoinSet<()>> {
     let mut tasks = JoinSet::new();
-    let keyring = Arc::clone(&services.keyring);
-    tasks.spawn(async move { keyring.watch().await });
-    tasks.spawn(flush_activity(services.sessions.clone()));
-    let clock = Arc::new(SystemClock);
+    let sessions = services.sessions.clone();
     let holder = random::new_id(crate::clock::Clock::now(&SystemClock), &SystemRandom)?;
-    let relay = Relay::new(services.sessions.clone(), holder);
-    let (announcing, reading) = (relay.clone(), relay.clone());
-    tasks.spawn(async move { announcing.announce().await });
-    tasks.spawn(async move { reading.read().await });
+    let relay = Relay::new(sessions.clone(), holder);
+    let leases = Leases::new(services.db.clone(), Arc::new(SystemClock), holder);
+
+    let keyring = Arc::clone(&services.keyring);
+    tasks.spawn(restarted("signing keys", move || {
+        let keyring = Arc::clone(&keyring);
+        async move { keyring.watch().await }
+    }));
+    let seen = sessions.clone();
+    tasks.spawn(restarted("activity", move || flush_activity(seen.clone())));
+    let announcing = relay.clone();
+    tasks.spawn(restarted("announcing events", move || {
+        let relay = announcing.clone();
+        async move { relay.announce().await }
+    }));
     if config.uses_postgres() {
-        let url = config.database_url.clone();
-        tasks.spawn(async move { relay.listen(&url).await });
+        let (listening, url) = (relay.clone(), config.database_url.clone());
+        tasks.spawn(restarted("listening for events", move || {
+            let (relay, url) = (listening.clone(), url.clone());
+            async move { relay.listen(&url).await }
+        }));
     }
-    let leases = Leases::new(services.db.clone(), clock, holder);
-    tasks.spawn(prune(
-        services.sessions.clone(),
-        leases,
-        config.retention,
-        config.prune_interval,
-    ));
+    tasks.spawn(restarted("reading events", move || {
+        let relay = relay.clone();
+        async move { relay.read().await }
+    }));
+    let (retention, every) = (config.retention, config.prune_interval);
+    tasks.spawn(restarted("pruning", move || {
+        prune(sessions.clone(), leases.clone(), retention, every)
+    }));
     Ok(tasks)
+}
+
+/// A task that panics is begun again: a server must not go on without it, and nobody would notice.
+async fn restarted<F: Future<Output = ()>>(name: &'static str, task: impl Fn() -> F) {
+    while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
+        tracing::error!(task = name, "a background task panicked; it begins again");
+        sleep(RESTART_DELAY).await;
+    }
 }
 
 async fn flush_activity(sessions: Sessions) {
@@ -75,5 +98,22 @@ async fn prune(sessions: Sessions, leases: Leases, retention: Duration, every: D
             Ok(pruned) => tracing::info!(pruned, "sessions that ended long ago were deleted"),
             Err(error) => tracing::warn!(error = ?error, "pruning failed; it is tried again"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_begins_again() {
+        let begun = AtomicUsize::new(0);
+        restarted("test", || async {
+            assert!(begun.fetch_add(1, Ordering::Relaxed) == 2, "a panic");
+        })
+        .await;
+        assert_eq!(begun.into_inner(), 3);
     }
 }

@@ -8,9 +8,13 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, header},
     middleware::{map_request, map_response},
     routing,
+    serve::ListenerExt,
 };
 use sea_orm::DatabaseConnection;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -36,6 +40,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID_LENGTH: usize = 64;
 /// How much longer than a request may take the server waits, when it stops, for those in flight.
 const DRAIN_MARGIN: Duration = Duration::from_secs(5);
+/// How long a client may take nothing of what is sent to it, before its connection is closed.
+#[cfg(target_os = "linux")]
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long browsers remember what CORS allows.
 const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 
@@ -193,7 +200,7 @@ pub async fn serve(
     let router = router(app);
     let (stopping, stopped) = oneshot::channel();
     let served = axum::serve(
-        listener,
+        listener.tap_io(|socket| close_when_unread(socket)),
         router.into_make_service_with_connect_info::<SocketAddr>(),
     )
     .with_graceful_shutdown(async move {
@@ -229,6 +236,19 @@ pub async fn serve(
     close(services.db).await;
     result.and(flushed)
 }
+
+/// A stream to a client that has stopped reading would be held as long as its machine answers: nothing polls a body that
+/// cannot be written. The kernel closes such a connection (RFC 5482; `TCP_USER_TIMEOUT` in tcp(7)).
+#[cfg(target_os = "linux")]
+fn close_when_unread(socket: &TcpStream) {
+    let socket = socket2::SockRef::from(socket);
+    if let Err(error) = socket.set_tcp_user_timeout(Some(UNREAD_TIMEOUT)) {
+        tracing::warn!(error = %error, "a connection has no limit on how long its client reads nothing");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_when_unread(_socket: &TcpStream) {}
 
 async fn close(db: DatabaseConnection) {
     if let Err(error) = db.close().await {
