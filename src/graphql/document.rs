@@ -1,9 +1,16 @@
-//! Looking into a parsed document.
+//! Looking into a request and its parsed document.
+
+use std::any::{Any, TypeId};
 
 use async_graphql::{
-    Name, Positioned, Value, Variables,
+    Name, Positioned, Request, Value, Variables,
     parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition},
 };
+
+/// What whoever received a request has put into its data.
+pub(crate) fn data_of_request<T: Any>(request: &Request) -> Option<&T> {
+    request.data.get(&TypeId::of::<T>())?.downcast_ref()
+}
 
 /// The operation that a request runs: the one that it names, or the only one.
 pub(crate) fn selected_operation<'a>(

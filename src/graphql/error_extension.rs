@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
-    document::selected_operation,
+    document::{data_of_request, selected_operation},
     errors::{RequestId, Stage, finish},
     variables::misfits,
 };
@@ -125,10 +125,7 @@ impl Extension for ErrorHandling {
         request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        let id = request.data.get(&std::any::TypeId::of::<RequestId>());
-        self.state().request_id = id
-            .and_then(|id| id.downcast_ref::<RequestId>())
-            .map(|id| id.0.clone());
+        self.state().request_id = data_of_request::<RequestId>(&request).map(|id| id.0.clone());
         let mut request = next.run(ctx, request).await?;
         let name = request.operation_name.clone();
         let variables = request.variables.clone();

@@ -1,6 +1,6 @@
 //! The extension that runs the session hooks: once for each operation, before anything else of it.
 
-use std::{any::TypeId, sync::Arc};
+use std::sync::Arc;
 
 use async_graphql::{
     Request, Response, ServerResult,
@@ -10,8 +10,12 @@ use async_graphql::{
 use async_trait::async_trait;
 
 use super::{
-    batching, current::Current, document::selected_operation, errors::request_error,
-    merged_root::merged, subgraph::Representations,
+    batching,
+    current::Current,
+    document::{data_of_request, selected_operation},
+    errors::request_error,
+    merged_root::merged,
+    subgraph::Representations,
 };
 use crate::{
     error::ErrorKind,
@@ -49,9 +53,7 @@ impl Extension for SessionExtension {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let mut request = next.run(ctx, request).await?;
-        let of_request = request.data.get(&TypeId::of::<SessionRequest>());
-        let mut session_request = of_request
-            .and_then(|data| data.downcast_ref::<SessionRequest>())
+        let mut session_request = data_of_request::<SessionRequest>(&request)
             .or_else(|| ctx.data_opt::<SessionRequest>())
             .cloned()
             .unwrap_or_default();

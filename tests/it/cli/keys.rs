@@ -5,6 +5,15 @@ use super::support::Folder;
 const OLD: &str = "the old secret, of more than thirty-two bytes";
 const NEW: &str = "the new secret, of more than thirty-two bytes";
 
+fn configure(folder: &Folder, secret: &str, previous: Option<&str>) {
+    let previous = previous.map(|secret| format!("secret_previous = ['{secret}']\n"));
+    let text = format!(
+        "secret = '{secret}'\npublic_url = 'http://localhost:4000'\n{}",
+        previous.unwrap_or_default()
+    );
+    folder.write("sessiongraph.toml", &text);
+}
+
 /// The keys by state: `(kid, state)`, oldest first.
 fn signing_keys(folder: &Folder) -> Vec<(String, String)> {
     let text = folder.ok(&["signing-key", "list"]);
@@ -95,41 +104,23 @@ fn with_hs256_there_is_no_keyring() {
 #[tokio::test]
 async fn a_new_secret_opens_what_the_old_one_sealed_and_sessions_live_on() {
     let folder = Folder::new();
-    folder.write(
-        "sessiongraph.toml",
-        &format!("secret = '{OLD}'\npublic_url = 'http://localhost:4000'\n"),
-    );
+    configure(&folder, OLD, None);
     let server = folder.serve(&[]);
     let tokens = server.sign_up("ada").await;
     assert!(server.stop().0.success());
-    folder.write(
-        "sessiongraph.toml",
-        &format!("secret = '{NEW}'\npublic_url = 'http://localhost:4000'\n"),
-    );
+    configure(&folder, NEW, None);
     let complaint = folder.fails(&["secret", "rotate"]);
     assert!(complaint.contains("secret"), "{complaint}");
-    folder.write(
-        "sessiongraph.toml",
-        &format!(
-            "secret = '{NEW}'\nsecret_previous = ['{OLD}']\npublic_url = 'http://localhost:4000'\n"
-        ),
-    );
+    configure(&folder, NEW, Some(OLD));
     assert_eq!(folder.ok(&["secret", "rotate"]), "");
-    folder.write(
-        "sessiongraph.toml",
-        &format!("secret = '{NEW}'\npublic_url = 'http://localhost:4000'\n"),
-    );
+    configure(&folder, NEW, None);
     let server = folder.serve(&[]);
     let answer = server
         .query("{ session { valid } }", tokens["accessToken"].as_str())
         .await;
     assert_eq!(answer["data"]["session"]["valid"], true, "{answer:#}");
-    let refresh = format!(
-        "mutation {{ refreshTokens(input: {{ refreshToken: {} }}) {{ refreshOutcome }} }}",
-        tokens["refreshToken"]
-    );
     assert_eq!(
-        server.query(&refresh, None).await["data"]["refreshTokens"]["refreshOutcome"],
+        server.refresh(&tokens["refreshToken"]).await["data"]["refreshTokens"]["refreshOutcome"],
         "ROTATED"
     );
 }
@@ -137,26 +128,14 @@ async fn a_new_secret_opens_what_the_old_one_sealed_and_sessions_live_on() {
 #[tokio::test]
 async fn after_a_leak_every_refresh_token_is_void() {
     let folder = Folder::new();
-    folder.write(
-        "sessiongraph.toml",
-        &format!("secret = '{OLD}'\npublic_url = 'http://localhost:4000'\n"),
-    );
+    configure(&folder, OLD, None);
     let server = folder.serve(&[]);
     let tokens = server.sign_up("ada").await;
     assert!(server.stop().0.success());
-    folder.write(
-        "sessiongraph.toml",
-        &format!(
-            "secret = '{NEW}'\nsecret_previous = ['{OLD}']\npublic_url = 'http://localhost:4000'\n"
-        ),
-    );
+    configure(&folder, NEW, Some(OLD));
     folder.ok(&["secret", "rotate", "--revoke-sessions"]);
     let server = folder.serve(&[]);
-    let refresh = format!(
-        "mutation {{ refreshTokens(input: {{ refreshToken: {} }}) {{ refreshOutcome }} }}",
-        tokens["refreshToken"]
-    );
-    let answer = server.query(&refresh, None).await;
+    let answer = server.refresh(&tokens["refreshToken"]).await;
     assert_eq!(
         answer["errors"][0]["extensions"]["code"], "TOKEN_VERIFICATION_FAILED",
         "{answer:#}"

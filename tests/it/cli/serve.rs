@@ -67,12 +67,8 @@ async fn a_restart_keeps_sessions_and_keys() {
             .unwrap(),
         keys
     );
-    let refresh = format!(
-        "mutation {{ refreshTokens(input: {{ refreshToken: {} }}) {{ refreshOutcome }} }}",
-        tokens["refreshToken"]
-    );
     assert_eq!(
-        server.query(&refresh, None).await["data"]["refreshTokens"]["refreshOutcome"],
+        server.refresh(&tokens["refreshToken"]).await["data"]["refreshTokens"]["refreshOutcome"],
         "ROTATED"
     );
 }

@@ -253,6 +253,14 @@ impl Server {
         request.send().await.unwrap().json().await.unwrap()
     }
 
+    /// Exchanges a refresh token, as it stands in an answer.
+    pub(super) async fn refresh(&self, token: &Value) -> Value {
+        let document = format!(
+            "mutation {{ refreshTokens(input: {{ refreshToken: {token} }}) {{ refreshOutcome }} }}"
+        );
+        self.query(&document, None).await
+    }
+
     /// Signs up and returns the tokens.
     pub(super) async fn sign_up(&self, username: &str) -> Value {
         let document = format!(
