@@ -154,7 +154,7 @@ pub struct SessionRequest {
 pub(crate) struct Answer {
     cookies: Mutex<Option<CookieChange>>,
     /// A batch is renewed once.
-    pub(crate) renewal: OnceCell<Result<Claims>>,
+    pub(crate) renewal: OnceCell<Result<Arc<Claims>>>,
 }
 
 impl fmt::Debug for SessionRequest {

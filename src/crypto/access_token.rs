@@ -34,6 +34,8 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
+    const ALL: [Self; 4] = [Self::Es256, Self::EdDsa, Self::Rs256, Self::Hs256];
+
     /// The text in a header's `alg`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -48,7 +50,7 @@ impl SigningAlgorithm {
     /// The algorithm that a text names.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Es256, Self::EdDsa, Self::Rs256, Self::Hs256]
+        Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.as_str() == name)
     }
@@ -185,21 +187,27 @@ pub enum Refusal {
 /// Checks signatures, issuer, audience and type.
 #[derive(Debug, Clone)]
 pub struct Verifier {
-    validation: Validation,
+    /// One for each algorithm: none accepts two.
+    validations: Vec<Validation>,
 }
 
 impl Verifier {
     /// A verifier that requires this issuer and this audience.
     #[must_use]
     pub fn new(issuer: &str, audience: &str) -> Self {
-        let mut validation = Validation::new(Algorithm::ES256);
-        validation.set_issuer(&[issuer]);
-        validation.set_audience(&[audience]);
-        // Both are checked only where they are present, so they are required (RFC 8725 sections 3.8 and 3.9).
-        validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
-        // Time is the caller's.
-        validation.validate_exp = false;
-        Self { validation }
+        let validations = SigningAlgorithm::ALL.map(|algorithm| {
+            let mut validation = Validation::new(algorithm.jws());
+            validation.set_issuer(&[issuer]);
+            validation.set_audience(&[audience]);
+            // Both are checked only where they are present, so they are required (RFC 8725 sections 3.8 and 3.9).
+            validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
+            // Time is the caller's.
+            validation.validate_exp = false;
+            validation
+        });
+        Self {
+            validations: validations.into(),
+        }
     }
 
     /// The claims of a token, expired or not.
@@ -222,9 +230,11 @@ impl Verifier {
         if header.alg != key.algorithm.jws() || header.crit.is_some() {
             return Err(Refusal::NotGenuine);
         }
-        let mut validation = self.validation.clone();
-        validation.algorithms = vec![key.algorithm.jws()];
-        let claims = jsonwebtoken::decode::<Claims>(token, &key.key, &validation)
+        let mut validations = self.validations.iter();
+        let validation = validations
+            .find(|validation| validation.algorithms == [header.alg])
+            .ok_or(Refusal::NotGenuine)?;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.key, validation)
             .map_err(|_| Refusal::NotGenuine)?
             .claims;
         // Media types are case-insensitive, and `application/` may be written out (RFC 9068 section 4).

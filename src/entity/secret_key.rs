@@ -14,7 +14,7 @@ pub struct Model {
     /// Which one of its purpose: a refresh token names it. 0 to 255.
     #[sea_orm(primary_key, auto_increment = false)]
     pub key_id: i32,
-    /// 32 random bytes, sealed under the master secret and bound to purpose and id.
+    /// 32 random bytes, sealed under the master secret and bound to the columns beside it.
     pub sealed_key: Vec<u8>,
     /// When it was made.
     pub created_at: DateTimeUtc,

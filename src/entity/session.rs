@@ -4,8 +4,8 @@ use sea_orm::entity::prelude::*;
 
 /// One row of `sessions`.
 ///
-/// A refresh writes `generation`, `parent`, `refreshed_at`, `expires_at` and the connection's columns: none of them may
-/// be in an index, or PostgreSQL could no longer update the row in place (heap-only tuples).
+/// A refresh writes `generation`, `parent`, `refreshed_at`, `last_seen_at`, `expires_at` and the connection's columns:
+/// none of them may be in an index, or PostgreSQL could no longer update the row in place (heap-only tuples).
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sessions")]
 pub struct Model {

@@ -39,15 +39,12 @@ fn is_unavailable(error: &DbErr) -> bool {
 /// PostgreSQL: classes 08 (connection), 53 (resources), 57 (operator intervention, time-outs) and 40 (conflicts that a
 /// repetition resolves). SQLite's extended result codes end in the primary one: BUSY 5, LOCKED 6, IOERR 10, FULL 13.
 fn is_unavailable_code(code: &str) -> bool {
-    let postgres = code.len() == 5
-        && ["08", "40", "53", "57"]
-            .iter()
-            .any(|class| code.starts_with(class));
-    let sqlite = || {
-        code.parse::<u32>()
-            .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13))
-    };
-    if code.len() == 5 { postgres } else { sqlite() }
+    if code.len() == 5 {
+        let mut classes = ["08", "40", "53", "57"].iter();
+        return classes.any(|class| code.starts_with(class));
+    }
+    code.parse::<u32>()
+        .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13))
 }
 
 #[cfg(test)]

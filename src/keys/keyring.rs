@@ -1,7 +1,6 @@
 //! The signing keyring in the database.
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -331,13 +330,11 @@ fn build(
     secret_rows: Vec<secret_key::Model>,
     now: DateTime<Utc>,
 ) -> Result<Loaded> {
-    let mut private = HashMap::new();
+    // Each has to open, though one signs: a row that was tampered with is not published.
     for row in &signing_rows {
-        private.insert(row.kid.clone(), stored::open_signing_key(sealing, row)?);
+        stored::open_signing_key(sealing, row)?;
     }
-    let verifies = |row: &&signing_key::Model| {
-        row.revoked_at.is_none() && row.verifies_until.is_none_or(|until| until > now)
-    };
+    let verifies = |row: &&signing_key::Model| row.revoked_at.is_none() && !has_run_out(row, now);
     let mut verifying: Vec<VerifyingKey> = Vec::new();
     let mut jwks = Vec::new();
     for row in signing_rows.iter().filter(verifies) {
@@ -372,10 +369,8 @@ fn build(
             .iter()
             .find(|row| row.algorithm == options.algorithm.as_str() && signs(row))
             .ok_or_else(|| Error::internal("no key signs"))?;
-        let key = generate::encoding_key(
-            options.algorithm,
-            private.get(&row.kid).map_or(&[], |key| key.as_slice()),
-        )?;
+        let private = stored::open_signing_key(sealing, row)?;
+        let key = generate::encoding_key(options.algorithm, &private)?;
         SigningKey {
             kid: row.kid.clone(),
             algorithm: options.algorithm,

@@ -60,7 +60,7 @@ impl Sessions {
     /// When the request's access token expires, clock skew allowed for; `None` where it has none that is genuine.
     pub(crate) async fn token_end(&self, request: &SessionRequest) -> Option<DateTime<Utc>> {
         match self.present(request, request.access_token()?).await {
-            Ok(Presented::Access(claims)) => Some(claims.expires_at() + self.0.policy.clock_skew),
+            Ok(Presented::Access(claims)) => Some(self.access_ends_at(&claims)),
             _ => None,
         }
     }
@@ -86,7 +86,7 @@ impl Sessions {
                 Err(Error::unauthenticated(UnauthenticatedReason::TokenExpired))
             }
             Ok(Presented::Refresh(token)) => {
-                self.note_shown(token);
+                self.note_shown(token.session_id, token.generation);
                 Err(Error::unauthenticated(UnauthenticatedReason::InvalidToken))
             }
             // A service key in a cookie would be sent along by every page of the site.
@@ -119,13 +119,13 @@ impl Sessions {
         let renewal = request.answer.renewal.get_or_init(|| async {
             let mut renewed = request.clone();
             match self.try_set_session(&mut renewed).await {
-                Ok(Some(result)) => Ok(Claims::clone(&result.claims)),
+                Ok(Some(result)) => Ok(result.claims),
                 Ok(None) => Err(Error::unauthenticated(UnauthenticatedReason::MissingToken)),
                 Err(error) => Err(not_renewed(error)),
             }
         });
         let claims = renewal.await.clone()?;
-        Ok(Authentication::Session(session_claims(Arc::new(claims))))
+        Ok(Authentication::Session(session_claims(claims)))
     }
 }
 

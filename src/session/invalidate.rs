@@ -128,48 +128,45 @@ impl Sessions {
         if request.cookies.present && request.accepts_cookies {
             request.on_destroy_session();
         }
-        let ended = self.end_session_of_token(request, token).await;
+        let ended = match token.or(request.bearer.as_ref()) {
+            Some(token) => self.end_session_of_token(request, &[token]).await,
+            None => self.end_session_of_cookies(request).await,
+        };
         request.bearer = None;
         request.cookies = crate::request::RequestCookies::default();
         request.authentication = Authentication::Nobody;
         ended
     }
 
+    /// Either cookie names the session; the refresh token's key is not rotated away.
+    async fn end_session_of_cookies(&self, request: &SessionRequest) -> Result<bool> {
+        let cookies = &request.cookies;
+        let tokens: Vec<_> = cookies.refresh.iter().chain(&cookies.access).collect();
+        self.end_session_of_token(request, &tokens).await
+    }
+
+    /// Ends the session of the first token that names one; `false` where there is no token.
     async fn end_session_of_token(
         &self,
         request: &SessionRequest,
-        token: Option<&SecretString>,
+        tokens: &[&SecretString],
     ) -> Result<bool> {
-        let cookies = &request.cookies;
-        let session_id = match (
-            token.or(request.bearer.as_ref()),
-            &cookies.refresh,
-            &cookies.access,
-        ) {
-            (Some(token), _, _) => self.session_of_token(request, token).await?,
-            // Either names the session; the refresh token's key is not rotated away.
-            (None, Some(refresh), access) => {
-                match (self.session_of_token(request, refresh).await, access) {
-                    (Err(_), Some(access)) => self.session_of_token(request, access).await?,
-                    (named, _) => named?,
+        let mut refused = None;
+        for token in tokens {
+            match self.session_of_token(request, token).await {
+                Ok(id) => {
+                    let ended = self.end(by_id(id), InvalidationReason::Logout).await?;
+                    return Ok(!ended.is_empty());
                 }
+                Err(error) => refused = Some(error),
             }
-            (None, None, Some(access)) => self.session_of_token(request, access).await?,
-            (None, None, None) => return Ok(false),
-        };
-        Ok(!self
-            .end(by_id(session_id), InvalidationReason::Logout)
-            .await?
-            .is_empty())
+        }
+        refused.map_or(Ok(false), Err)
     }
 
     /// Ends the session whose cookies came with a request that opens another one.
     pub(crate) async fn end_replaced_session(&self, request: &SessionRequest) -> Result<()> {
-        let cookies_only = SessionRequest {
-            bearer: None,
-            ..request.clone()
-        };
-        match self.end_session_of_token(&cookies_only, None).await {
+        match self.end_session_of_cookies(request).await {
             // Cookies that are none of ours have no session to end.
             Err(error)
                 if matches!(
@@ -195,7 +192,7 @@ impl Sessions {
         {
             Presented::Access(claims) => Ok(claims.sid),
             Presented::Refresh(token) => {
-                self.note_shown(token);
+                self.note_shown(token.session_id, token.generation);
                 Ok(token.session_id)
             }
             Presented::Service(_) => Err(ErrorKind::InvalidToken.into()),

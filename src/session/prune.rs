@@ -21,27 +21,20 @@ impl Sessions {
     pub async fn prune(&self, retention: Duration) -> Result<u64> {
         let now = self.clock().now();
         let before = now - retention;
-        let mut pruned = 0;
         let ended = Condition::all().add(session::Column::InvalidatedAt.lt(before));
-        loop {
-            let batch = self.prunable(&ended, None).await?;
-            if batch.is_empty() {
-                break;
+        let mut pruned = 0;
+        // In the order of their ids, so that each row is looked at once: those that ran out have no index to be found by,
+        // for none has a column that a refresh writes.
+        for which in [ended, ran_out(before)] {
+            let mut after = None;
+            loop {
+                let batch = self.prunable(&which, after).await?;
+                let Some(last) = batch.last() else { break };
+                after = Some(*last);
+                pruned += self.delete(&batch, &which).await?;
             }
-            pruned += self.delete(&batch, &ended).await?;
         }
-        // Those that ran out are found in the order of their ids, for no index has a column that a refresh writes: each
-        // is looked at once.
-        let ran_out = ran_out(before);
-        let mut after = None;
-        loop {
-            let batch = self.prunable(&ran_out, after).await?;
-            after = batch.last().copied();
-            if batch.is_empty() {
-                return Ok(pruned);
-            }
-            pruned += self.delete(&batch, &ran_out).await?;
-        }
+        Ok(pruned)
     }
 
     async fn prunable(&self, which: &Condition, after: Option<Uuid>) -> Result<Vec<Uuid>> {

@@ -111,15 +111,12 @@ impl Sessions {
         let generation = i64::from(token.generation);
         match decide(&row, token.generation, &self.circumstances(&row, from)) {
             // Either the row was not like this a moment ago, or it has the agent's families as they were read once.
-            Transition::Rotate => {
-                let current = Exchange::as_read(&row, generation + 1, Some(generation));
-                self.exchange_to(request, token, from, &current, RefreshOutcome::Rotated)
-                    .await
-            }
-            Transition::RotateAhead => {
-                tracing::warn!(session_id = %row.id, "a refresh token is one generation ahead: the database lost a commit");
-                let ahead = Exchange::as_read(&row, generation + 1, Some(generation));
-                self.exchange_to(request, token, from, &ahead, RefreshOutcome::Rotated)
+            transition @ (Transition::Rotate | Transition::RotateAhead) => {
+                if transition == Transition::RotateAhead {
+                    tracing::warn!(session_id = %row.id, "a refresh token is one generation ahead: the database lost a commit");
+                }
+                let successor = Exchange::as_read(&row, generation + 1, Some(generation));
+                self.exchange_to(request, token, from, &successor, RefreshOutcome::Rotated)
                     .await
             }
             Transition::Converge => self
@@ -175,7 +172,7 @@ impl Sessions {
     ) {
         match reason {
             InvalidSessionReason::AgentChanged => {
-                self.note_shown(token);
+                self.note_shown(token.session_id, token.generation);
                 tracing::warn!(session_id = %row.id, ip = %from.ip, "another user agent presented a session's refresh token");
             }
             InvalidSessionReason::RolledBack => {

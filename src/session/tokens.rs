@@ -115,9 +115,7 @@ impl Sessions {
             Ok(claims) => {
                 // Shown is seen, expired or not: it proves that the answer which carried it arrived.
                 let generation = claims.generation().unwrap_or_default();
-                self.0
-                    .activity
-                    .note(claims.sid, generation, self.0.clock.now());
+                self.note_shown(claims.sid, generation);
                 Ok(Presented::Access(claims))
             }
             Err(Refusal::NotGenuine) => Err(Refused::NotGenuine),
@@ -126,16 +124,20 @@ impl Sessions {
         }
     }
 
-    /// Notes that a refresh token was shown where it is not exchanged: it proves that the answer which carried it arrived.
-    pub(super) fn note_shown(&self, token: RefreshToken) {
-        self.0
-            .activity
-            .note(token.session_id, token.generation, self.0.clock.now());
+    /// Notes that a token was shown where it is not exchanged: it proves that the answer which carried it arrived.
+    pub(super) fn note_shown(&self, session_id: Uuid, generation: u32) {
+        let now = self.0.clock.now();
+        self.0.activity.note(session_id, generation, now);
+    }
+
+    /// When an access token runs out, clock skew allowed for.
+    pub(crate) fn access_ends_at(&self, claims: &Claims) -> DateTime<Utc> {
+        claims.expires_at() + self.0.policy.clock_skew
     }
 
     /// Whether an access token has run out, clock skew allowed for.
     pub(super) fn has_expired(&self, claims: &Claims) -> bool {
-        claims.expires_at() + self.0.policy.clock_skew <= self.0.clock.now()
+        self.access_ends_at(claims) <= self.0.clock.now()
     }
 
     /// Issues tokens for a session as it has just been written.

@@ -303,8 +303,7 @@ impl Connection {
             return Instant::now() + FAR;
         };
         let sessions = &self.app.sessions;
-        let left =
-            claims.claims.expires_at() + sessions.policy().clock_skew - sessions.clock().now();
+        let left = sessions.access_ends_at(&claims.claims) - sessions.clock().now();
         Instant::now() + left.to_std().unwrap_or_default()
     }
 

@@ -2,7 +2,8 @@
 //!
 //! The rows are the truth; a [`Notice`] only wakes. Each process has one [`Events`]: what it commits itself is noticed at
 //! once, what other replicas commit when they say so ([`relay`]), and CREATED and INVALIDATED in any case when the rows are
-//! read again, every few seconds: whoever crashed, they are not lost. REFRESHED may be.
+//! read again, every few seconds: whoever crashed, they are not lost. REFRESHED may be. That a service key was revoked is
+//! noticed only when the rows are read.
 
 mod delivery;
 mod relay;
