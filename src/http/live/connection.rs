@@ -130,7 +130,9 @@ impl Connection {
                 message = socket.recv() => {
                     heard_at = Instant::now();
                     match message {
-                        None | Some(Err(_) | Ok(Message::Close(_))) => return Ok(()),
+                        None | Some(Ok(Message::Close(_))) => return Ok(()),
+                        // Too long, or no WebSocket frame; whose connection broke does not hear of it.
+                        Some(Err(_)) => return Err(Close::bad_request("The message cannot be read")),
                         Some(Ok(Message::Text(text))) => {
                             if let Some(answer) = self.handle(ClientMessage::parse(&text)?).await? {
                                 write(socket, answer).await?;

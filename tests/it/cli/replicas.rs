@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use super::support::{Folder, Server};
 use crate::{
     live::socket::{EVENTS, Socket},
     support::{
-        database::TestDatabase,
+        database::{TestDatabase, scalar},
         engine::{FIREFOX, SECRET},
     },
 };
@@ -41,6 +40,16 @@ async fn sign_in(server: &Server) -> Value {
     server.query(document, None).await["data"]["signIn"].clone()
 }
 
+/// The status of a login's session as a server sees it, or why it has none.
+async fn answers(server: &Server, login: &Value) -> Value {
+    let token = login["tokens"]["accessToken"].as_str();
+    let answer = server.query("{ session { status } }", token).await;
+    let reason = answer.pointer("/errors/0/extensions/reason");
+    reason
+        .unwrap_or(&answer["data"]["session"]["status"])
+        .clone()
+}
+
 async fn listening(server: &Server, token: &str) -> Socket {
     let mut socket = Socket::connect_to(&server.url, &[("user-agent", FIREFOX)])
         .await
@@ -68,11 +77,18 @@ async fn one_hears_what_happens_on_the_other_also_when_its_listener_is_cut() {
     // All connections that listen are cut, and what happens meanwhile is found in the rows.
     let db = replicas.database.connect().await;
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()";
-    db.execute_unprepared(cut).await.unwrap();
+    let cut = format!("SELECT COUNT(*) FROM ({cut}) AS cut");
+    assert_eq!(scalar(&db, &cut).await, 2);
+    assert_eq!(answers(&replicas.one, &second).await, json!("ACTIVE"));
     let others = "mutation { invalidateSessions(input: {mode: OTHERS}) }";
     assert_eq!(
         replicas.two.query(others, Some(token)).await["data"]["invalidateSessions"],
         1
+    );
+    // From the moment the other one has answered.
+    assert_eq!(
+        answers(&replicas.one, &second).await,
+        json!("INVALID_SESSION")
     );
     let heard = socket.next().await;
     assert_eq!(
@@ -130,6 +146,34 @@ async fn what_a_replica_committed_and_did_not_live_to_announce_is_heard_all_the_
     replicas.two.signal("KILL");
     let heard = socket.next().await;
     assert_eq!(heard["payload"]["data"]["sessionEvents"]["kind"], "CREATED");
+    assert_eq!(
+        heard["payload"]["data"]["sessionEvents"]["session"]["id"],
+        second["session"]["id"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_replica_ended_and_did_not_live_to_announce_is_heard_all_the_same() {
+    let replicas = Replicas::start().await;
+    let ada = replicas.one.sign_up("ada").await;
+    let token = ada["accessToken"].as_str().unwrap();
+    let mut socket = listening(&replicas.one, token).await;
+    let second = sign_in(&replicas.one).await;
+    assert_eq!(
+        socket.next().await["payload"]["data"]["sessionEvents"]["kind"],
+        "CREATED"
+    );
+    let others = "mutation { invalidateSessions(input: {mode: OTHERS}) }";
+    assert_eq!(
+        replicas.two.query(others, Some(token)).await["data"]["invalidateSessions"],
+        1
+    );
+    replicas.two.signal("KILL");
+    let heard = socket.next().await;
+    assert_eq!(
+        heard["payload"]["data"]["sessionEvents"]["kind"],
+        "INVALIDATED"
+    );
     assert_eq!(
         heard["payload"]["data"]["sessionEvents"]["session"]["id"],
         second["session"]["id"]

@@ -34,6 +34,9 @@ on_each_database! {
             assert_eq!((&account["username"], &account["sessions"]), (&json!("ada"), &json!({ "totalCount": 1 })));
             assert!(account["createdAt"].is_string());
         }
+        let ended = app.anonymous().sign_in("ada").await.data("signIn").clone();
+        app.signed_in(&ended).query("mutation { logout }").await.data("logout");
+        assert_eq!(app.signed_in(&ended).query(&document).await.data("_entities")[0], hidden(id));
         app.engine.advance(6 * 60);
         let fresh = app.anonymous().sign_in("grace").await.data("signIn").clone();
         for client in [
@@ -66,7 +69,9 @@ on_each_database! {
                 "id": id, "current": current, "status": "ACTIVE", "account": { "id": ada["account"]["id"], "username": username },
             }));
         }
-        for client in [app.anonymous(), app.signed_in(&grace), app.bearer("garbage"), app.service(&[AccountsRead, AccountsWrite, SessionsWrite]).await] {
+        let ended = app.anonymous().sign_in("ada").await.data("signIn").clone();
+        app.signed_in(&ended).query("mutation { logout }").await.data("logout");
+        for client in [app.anonymous(), app.signed_in(&grace), app.signed_in(&ended), app.bearer("garbage"), app.service(&[AccountsRead, AccountsWrite, SessionsWrite]).await] {
             assert_eq!(client.query(&document).await.data("_entities")[0], json!(null));
         }
     }

@@ -89,6 +89,19 @@ on_each_database! {
         assert!(said.contains(r#"{"payload":{"data":{"sessionEvents":"#), "{said}");
     }
 
+    async fn the_token_of_an_ended_session_hears_nothing(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let ada = app.engine.sign_up("ada").await;
+        let token = ada.tokens.access_token.expose_secret();
+        app.bearer(token).query("mutation { logout }").await.data("logout");
+        for form in ["text/event-stream", MULTIPART] {
+            let refused = app.send(subscribe(token, form, EVENTS)).await;
+            let said = refused.body.as_str().unwrap();
+            assert!(said.contains("UNAUTHENTICATED") && said.contains("INVALID_SESSION"), "{said}");
+            assert!(!said.contains("LOGOUT"), "{said}");
+        }
+    }
+
     async fn a_subscription_has_one_root_field_however_it_is_written(database: TestDatabase) {
         let app = TestApp::new(&database).await;
         let ada = app.engine.sign_up("ada").await;

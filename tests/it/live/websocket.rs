@@ -145,10 +145,11 @@ on_each_database! {
         let mut early = Socket::connect(&app).await;
         early.send(&json!({ "type": "subscribe", "id": "1", "payload": { "query": "{ __typename }" } })).await;
         assert_eq!(early.closed().await, 4401);
-        for bad in ["no JSON", r#"{"type":"nonsense"}"#] {
+        let too_long = json!({ "type": "ping", "payload": { "n": "n".repeat(256 << 10) } }).to_string();
+        for bad in ["no JSON", r#"{"type":"nonsense"}"#, &too_long] {
             let mut socket = Socket::connect(&app).await;
             socket.send_text(bad).await;
-            assert_eq!(socket.closed().await, 4400, "{bad}");
+            assert_eq!(socket.closed().await, 4400, "{}", &bad[..7]);
         }
         let ada = app.engine.sign_up("ada").await;
         let mut twice = Socket::signed_in(&app, token(&ada)).await;
