@@ -52,10 +52,10 @@
 //! | module | what |
 //! | --- | --- |
 //! | `main`, `cli` (of the binary) | the commands |
-//! | [`http`] | the server: `/graphql`, cookies, proxies, public keys, probes |
+//! | [`http`] | the server: `/graphql`, cookies, live events, proxies, public keys, probes |
 //! | [`services`] | from a configuration to what it configures |
 //! | [`config`] | what can be configured, and from where |
-//! | [`graphql`] | the contract's types, queries and mutations; errors and limits on the way |
+//! | [`graphql`] | the contract's types, queries, mutations and subscription; errors and limits on the way |
 //! | [`account`] | accounts and passwords; opens sessions, never the reverse |
 //! | [`session`] | the engine: opening, refreshing, ending, authenticating; hooks |
 //! | [`keys`] | the keyring in the database, or keys of your own |

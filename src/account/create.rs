@@ -78,9 +78,7 @@ impl Accounts {
         password: Password,
         waiting: &Waiting,
     ) -> Result<String> {
-        if !password.is_settable() {
-            return Err(Error::bad_user_input(field, "has 8 to 256 characters"));
-        }
+        ensure_settable(field, &password)?;
         self.passwords.hash(password, waiting).await
     }
 
@@ -99,4 +97,13 @@ pub(super) async fn insert(
         .insert(connection)
         .await
         .map_err(taken)
+}
+
+/// A password's length is looked at where it is set only: an old one may be any.
+pub(super) fn ensure_settable(field: &'static str, password: &Password) -> Result<()> {
+    if password.is_settable() {
+        Ok(())
+    } else {
+        Err(Error::bad_user_input(field, "has 8 to 256 characters"))
+    }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
-use super::Accounts;
+use super::{Accounts, create::ensure_settable};
 use crate::{
     crypto::password::Password,
     database,
@@ -11,7 +11,7 @@ use crate::{
         session::{self, InvalidationReason},
     },
     error::{ErrorKind, Result},
-    request::SessionRequest,
+    request::{SessionClaims, SessionRequest},
     session::caller_stands,
 };
 
@@ -42,20 +42,35 @@ impl Accounts {
     ) -> Result<account::Model> {
         let claims = request.session_claims()?;
         let current = self.sessions.require_session(request).await?;
-        if !input.new.is_settable() {
-            return Err(crate::error::Error::bad_user_input(
-                "newPassword",
-                "has 8 to 256 characters",
-            ));
-        }
+        ensure_settable("newPassword", &input.new)?;
         let account = self
             .verify(request, Some(current.account), input.current)
             .await?;
         let hash = self
             .hash("newPassword", input.new, &request.waiting())
             .await?;
-        let now = self.sessions.clock().now();
+        let (this, claims) = (self.clone(), claims.clone());
+        let changing = self.sessions.to_the_end(async move {
+            let others = input.invalidate_other_sessions;
+            this.replace_password(&account, hash, &claims, others).await
+        });
+        if let Some(changed) = changing.await? {
+            return Ok(changed);
+        }
+        // Either the session has ended meanwhile, which this says, or the password is another one by now.
+        self.sessions.require_session(request).await?;
+        Err(ErrorKind::AuthenticationFailed.into())
+    }
 
+    /// `None` where the password has changed since it was verified, or the session has ended.
+    async fn replace_password(
+        &self,
+        account: &account::Model,
+        hash: String,
+        claims: &SessionClaims,
+        invalidate_other_sessions: bool,
+    ) -> Result<Option<account::Model>> {
+        let now = self.sessions.clock().now();
         let transaction = database::begin(self.db()).await?;
         let changed = account::Entity::update_many()
             .col_expr(account::Column::PasswordHash, Expr::value(hash))
@@ -71,12 +86,10 @@ impl Accounts {
             .await?;
         let Some(changed) = changed.into_iter().next() else {
             transaction.rollback().await?;
-            // Either the session has ended meanwhile, which this says, or the password is another one by now.
-            self.sessions.require_session(request).await?;
-            return Err(ErrorKind::AuthenticationFailed.into());
+            return Ok(None);
         };
         let mut ended = Vec::new();
-        if input.invalidate_other_sessions {
+        if invalidate_other_sessions {
             let others = Condition::all()
                 .add(session::Column::AccountId.eq(account.id))
                 .add(session::Column::Id.ne(claims.session_id));
@@ -87,6 +100,6 @@ impl Accounts {
         }
         transaction.commit().await?;
         self.sessions.run_on_session_invalidated(&ended).await;
-        Ok(changed)
+        Ok(Some(changed))
     }
 }

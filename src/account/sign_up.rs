@@ -57,29 +57,23 @@ impl Accounts {
         };
         let row = self.new_row(new, &request.waiting()).await?;
 
-        let transaction = database::begin(self.db()).await?;
-        let account = create::insert(&transaction, row).await?;
-        let session = NewSession {
-            account_id: account.id,
-            credentials_version: None,
-            connection_info,
-            metadata: None,
-        };
-        let opened = self.sessions.insert_session(&transaction, session).await?;
-        transaction.commit().await?;
-        let result = match self
-            .sessions
-            .announce_opened(request, account, opened)
-            .await
-        {
-            Ok(result) => result,
-            Err(error) => {
-                return Err(self
-                    .sessions
-                    .run_on_upsert_session_error(error, request)
-                    .await);
-            }
-        };
+        let (this, of_request) = (self.clone(), request.clone());
+        let opening = self.sessions.to_the_end(async move {
+            let transaction = database::begin(this.db()).await?;
+            let account = create::insert(&transaction, row).await?;
+            let session = NewSession {
+                account_id: account.id,
+                credentials_version: None,
+                connection_info,
+                metadata: None,
+            };
+            let opened = this.sessions.insert_session(&transaction, session).await?;
+            transaction.commit().await?;
+            let result = this.sessions.announce_opened(&of_request, account, opened);
+            let result = result.await;
+            this.sessions.or_upsert_error(result, &of_request).await
+        });
+        let result = opening.await?;
         self.replace_session(request, result, transport).await
     }
 

@@ -65,63 +65,67 @@ impl Accounts {
             Some(password) => Some(self.hash("password", password, &request.waiting()).await?),
             None => None,
         };
-        let now = self.sessions.clock().now();
+        let this = self.clone();
+        let updating = self.sessions.to_the_end(async move {
+            let now = this.sessions.clock().now();
 
-        let transaction = database::begin(self.db()).await?;
-        let before = account::Entity::find_by_id(id)
-            .lock(LockType::NoKeyUpdate)
-            .one(&transaction)
-            .await?
-            .ok_or(ErrorKind::UserNotFound)?;
-        let mut after = before.clone();
-        after.username = username.map(Username::into_string).or(after.username);
-        if let Some(email) = email.map(Email::into_string)
-            && after.email.as_ref() != Some(&email)
-        {
-            after.email = Some(email);
-            after.email_verified = false;
-        }
-        after.email_verified =
-            changes.email_verified.unwrap_or(after.email_verified) && after.email.is_some();
-        after.permissions = permissions.unwrap_or(after.permissions);
-        let mut ends = None;
-        if let Some(hash) = password_hash {
-            after.password_hash = Some(hash);
-            ends = Some(InvalidationReason::PasswordChanged);
-        }
-        match changes.deactivated {
-            Some(true) => {
-                after.deactivated_at = after.deactivated_at.or(Some(now));
-                ends = Some(InvalidationReason::AccountDeactivated);
+            let transaction = database::begin(this.db()).await?;
+            let before = account::Entity::find_by_id(id)
+                .lock(LockType::NoKeyUpdate)
+                .one(&transaction)
+                .await?
+                .ok_or(ErrorKind::UserNotFound)?;
+            let mut after = before.clone();
+            after.username = username.map(Username::into_string).or(after.username);
+            if let Some(email) = email.map(Email::into_string)
+                && after.email.as_ref() != Some(&email)
+            {
+                after.email = Some(email);
+                after.email_verified = false;
             }
-            Some(false) => after.deactivated_at = None,
-            None => {}
-        }
-        if after.password_hash != before.password_hash
-            || after.deactivated_at != before.deactivated_at
-        {
-            after.credentials_version += 1;
-        }
-        if after != before {
-            after.updated_at = now;
-            after = after
-                .into_active_model()
-                .reset_all()
-                .update(&transaction)
-                .await
-                .map_err(taken)?;
-        }
-        let ended = match ends {
-            Some(reason) => {
-                let of_account = Condition::all().add(session::Column::AccountId.eq(id));
-                self.sessions
-                    .mark_ended(&transaction, of_account, reason)
-                    .await?
+            after.email_verified =
+                changes.email_verified.unwrap_or(after.email_verified) && after.email.is_some();
+            after.permissions = permissions.unwrap_or(after.permissions);
+            let mut ends = None;
+            if let Some(hash) = password_hash {
+                after.password_hash = Some(hash);
+                ends = Some(InvalidationReason::PasswordChanged);
             }
-            None => Vec::new(),
-        };
-        transaction.commit().await?;
-        self.sessions.run_on_session_invalidated(&ended).await;
-        Ok(after)
+            match changes.deactivated {
+                Some(true) => {
+                    after.deactivated_at = after.deactivated_at.or(Some(now));
+                    ends = Some(InvalidationReason::AccountDeactivated);
+                }
+                Some(false) => after.deactivated_at = None,
+                None => {}
+            }
+            if after.password_hash != before.password_hash
+                || after.deactivated_at != before.deactivated_at
+            {
+                after.credentials_version += 1;
+            }
+            if after != before {
+                after.updated_at = now;
+                after = after
+                    .into_active_model()
+                    .reset_all()
+                    .update(&transaction)
+                    .await
+                    .map_err(taken)?;
+            }
+            let ended = match ends {
+                Some(reason) => {
+                    let of_account = Condition::all().add(session::Column::AccountId.eq(id));
+                    this.sessions
+                        .mark_ended(&transaction, of_account, reason)
+                        .await?
+                }
+                None => Vec::new(),
+            };
+            transaction.commit().await?;
+            this.sessions.run_on_session_invalidated(&ended).await;
+            Ok(after)
+        });
+        updating.await
     }
 }

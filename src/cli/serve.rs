@@ -4,8 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use sessiongraph::{
     config::{Config, Layer, LogFormat},
-    http,
-    services::{self, Services},
+    http, services,
 };
 use tokio::{
     net::TcpListener,
@@ -30,12 +29,8 @@ pub(super) async fn serve(config: Config) -> CommandResult {
             tracing::warn!(key, "is set, and has no effect in this version");
         }
     }
-    let db = services::connect(&config).await?;
-    if config.migrate_on_start {
-        services::migrate(&db).await?;
-    }
-    services::compare_clocks(&db).await?;
-    let services = Services::open(&config, db).await?;
+    let services = super::open(&config).await?;
+    services::compare_clocks(&services.db).await?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("listen: cannot listen on {}: {error}", config.listen))?;

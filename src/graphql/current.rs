@@ -1,5 +1,7 @@
 //! The request's own session, read from the database.
 
+use std::sync::Arc;
+
 use async_graphql::Context;
 use tokio::sync::OnceCell;
 
@@ -14,7 +16,7 @@ use crate::{
 /// What one operation has read of its session. A query reads once, for however many fields; a mutation reads anew for
 /// each, because the field before may have ended it.
 #[derive(Default)]
-pub(super) struct Current(OnceCell<Result<Option<CurrentSession>>>);
+pub(super) struct Current(OnceCell<Result<Option<Arc<CurrentSession>>>>);
 
 /// The request's session, as the extension has put it into the request's data.
 pub(super) fn request<'a>(ctx: &Context<'a>) -> Result<&'a SessionRequest> {
@@ -32,21 +34,20 @@ pub(super) fn accounts<'a>(ctx: &Context<'a>) -> Result<&'a Accounts> {
 }
 
 /// The request's session, if it has one.
-pub(super) async fn current_session(ctx: &Context<'_>) -> Result<Option<CurrentSession>> {
+pub(super) async fn current_session(ctx: &Context<'_>) -> Result<Option<Arc<CurrentSession>>> {
     let (sessions, request) = (sessions(ctx)?, request(ctx)?);
+    let read = || async { Ok(sessions.current_session(request).await?.map(Arc::new)) };
     match ctx.data_opt::<Current>() {
-        Some(current) if request.operation == Operation::Query => current
-            .0
-            .get_or_init(|| sessions.current_session(request))
-            .await
-            .clone(),
-        _ => sessions.current_session(request).await,
+        Some(current) if request.operation == Operation::Query => {
+            current.0.get_or_init(read).await.clone()
+        }
+        _ => read().await,
     }
 }
 
 /// The request's session, for what shows itself to its owner only. A token that does not hold makes nobody of its bearer:
 /// the fields that want a session say why.
-pub(super) async fn own_session(ctx: &Context<'_>) -> Result<Option<CurrentSession>> {
+pub(super) async fn own_session(ctx: &Context<'_>) -> Result<Option<Arc<CurrentSession>>> {
     match current_session(ctx).await {
         Err(error) if matches!(error.kind(), ErrorKind::Unauthenticated(_)) => Ok(None),
         own => own,
@@ -56,7 +57,7 @@ pub(super) async fn own_session(ctx: &Context<'_>) -> Result<Option<CurrentSessi
 /// Who may ask for accounts that are not its own.
 pub(super) enum Requester {
     /// A signed-in account.
-    User(Box<CurrentSession>),
+    User(Arc<CurrentSession>),
     /// A backend with a service key.
     Service(ServiceIdentity),
 }
@@ -68,7 +69,7 @@ pub(super) async fn requester(ctx: &Context<'_>) -> Result<Requester> {
     }
     let current = current_session(ctx).await?;
     current
-        .map(|current| Requester::User(Box::new(current)))
+        .map(Requester::User)
         .ok_or_else(|| Error::unauthenticated(UnauthenticatedReason::MissingToken))
 }
 

@@ -4,12 +4,37 @@ use std::any::{Any, TypeId};
 
 use async_graphql::{
     Name, Positioned, Request, Value, Variables,
-    parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition},
+    parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
 };
 
 /// What whoever received a request has put into its data.
 pub(crate) fn data_of_request<T: Any>(request: &Request) -> Option<&T> {
     request.data.get(&TypeId::of::<T>())?.downcast_ref()
+}
+
+/// Looks into a request's document, with the operation's name and the variables beside it; `None` where it does not parse.
+///
+/// Parses the document, which execution then need not do again.
+pub(crate) fn look<T>(
+    request: &mut Request,
+    look: impl FnOnce(&ExecutableDocument, Option<&str>, &Variables) -> T,
+) -> Option<T> {
+    // Taken and put back: reading the document borrows the whole request.
+    let name = request.operation_name.take();
+    let variables = std::mem::take(&mut request.variables);
+    let document = request.parsed_query().ok();
+    let seen = document.map(|document| look(document, name.as_deref(), &variables));
+    request.operation_name = name;
+    request.variables = variables;
+    seen
+}
+
+/// The kind of the operation that a request runs, where its document parses and has it.
+pub(crate) fn operation_type(request: &mut Request) -> Option<OperationType> {
+    look(request, |document, name, _| {
+        selected_operation(document, name).map(|operation| operation.node.ty)
+    })
+    .flatten()
 }
 
 /// The operation that a request runs: the one that it names, or the only one.
@@ -28,8 +53,16 @@ pub(crate) fn selected_operation<'a>(
     }
 }
 
+/// Fills in the variables of a value; an error where one is missing.
+pub(crate) fn fill_in<'a>(
+    operation: &'a OperationDefinition,
+    variables: &'a Variables,
+) -> impl FnMut(Name) -> Result<Value, ()> + 'a {
+    |name| variable(operation, variables, &name).cloned().ok_or(())
+}
+
 /// The value of a variable: as given, or its default.
-pub(crate) fn variable<'a>(
+fn variable<'a>(
     operation: &'a OperationDefinition,
     variables: &'a Variables,
     name: &Name,

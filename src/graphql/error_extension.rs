@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
-    document::{data_of_request, selected_operation},
+    document::{data_of_request, look, selected_operation},
     errors::{RequestId, Stage, finish},
     variables::misfits,
 };
@@ -127,13 +127,13 @@ impl Extension for ErrorHandling {
     ) -> ServerResult<Request> {
         self.state().request_id = data_of_request::<RequestId>(&request).map(|id| id.0.clone());
         let mut request = next.run(ctx, request).await?;
-        let name = request.operation_name.clone();
-        let variables = request.variables.clone();
-        if let Ok(document) = request.parsed_query()
-            && let Some(operation) = selected_operation(document, name.as_deref())
-        {
-            let registry = &ctx.schema_env.registry;
-            self.state().misfits = misfits(registry, &operation.node, &variables);
+        let registry = &ctx.schema_env.registry;
+        let found = look(&mut request, |document, name, variables| {
+            selected_operation(document, name)
+                .map(|operation| misfits(registry, &operation.node, variables))
+        });
+        if let Some(misfits) = found.flatten() {
+            self.state().misfits = misfits;
         }
         Ok(request)
     }

@@ -16,7 +16,10 @@ use async_graphql::{
 };
 use async_trait::async_trait;
 
-use super::{document::variable, errors::request_error};
+use super::{
+    document::{fill_in, look},
+    errors::request_error,
+};
 use crate::{
     error::{Error, ErrorKind},
     page,
@@ -25,7 +28,7 @@ use crate::{
 /// Selection sets within each other, those of fragments included: beyond it nobody has to look, and no stack has to hold.
 const MAX_NESTING: usize = 128;
 /// More are refused, whatever their complexity.
-const MAX_REPRESENTATIONS: u64 = 1_000;
+pub(super) const MAX_REPRESENTATIONS: u16 = 1_000;
 
 /// What documents may be, at most.
 #[derive(Debug, Clone, Copy)]
@@ -55,22 +58,21 @@ impl Extension for DocumentLimits {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let mut request = next.run(ctx, request).await?;
-        let variables = request.variables.clone();
-        // What cannot be read is for parsing and validation to refuse.
-        if let Ok(document) = request.parsed_query() {
+        let checked = look(&mut request, |document, _, variables| {
             // All operations, not only the one that runs: validation walks through each of them.
-            for (_, operation) in document.operations.iter() {
+            document.operations.iter().try_for_each(|(_, operation)| {
                 let mut scale = Scale {
                     registry: &ctx.schema_env.registry,
                     document,
                     operation: &operation.node,
-                    variables: &variables,
+                    variables,
                     fragments: HashMap::new(),
                 };
-                let weight = scale.weigh_operation();
-                self.check(weight).map_err(request_error)?;
-            }
-        }
+                self.check(scale.weigh_operation())
+            })
+        });
+        // What cannot be read is for parsing and validation to refuse.
+        checked.unwrap_or(Ok(())).map_err(request_error)?;
         Ok(request)
     }
 }
@@ -83,7 +85,7 @@ impl DocumentLimits {
             )
             .into());
         }
-        if weight.representations > MAX_REPRESENTATIONS {
+        if weight.representations > u64::from(MAX_REPRESENTATIONS) {
             return Err(Error::bad_user_input(
                 "representations",
                 "are 1,000 at most",
@@ -208,8 +210,12 @@ impl<'a> Scale<'a> {
         } else {
             1
         };
-        let representations = match self.argument(field, "representations") {
-            Some(Value::List(all)) if field.name.node == "_entities" => all.len() as u64,
+        let representations = match field.name.node.as_str() {
+            "_entities" => self.argument(field, "representations"),
+            _ => None,
+        };
+        let representations = match representations {
+            Some(Value::List(all)) => all.len() as u64,
             _ => 0,
         };
         Weight {
@@ -240,12 +246,7 @@ impl<'a> Scale<'a> {
     /// An argument with its variables filled in.
     fn argument(&self, field: &Field, name: &str) -> Option<Value> {
         let value = field.get_argument(name)?.node.clone();
-        value
-            .into_const_with(|name| self.variable(&name).cloned().ok_or(()))
-            .ok()
-    }
-
-    fn variable(&self, name: &Name) -> Option<&Value> {
-        variable(self.operation, self.variables, name)
+        let filled_in = value.into_const_with(fill_in(self.operation, self.variables));
+        filled_in.ok()
     }
 }

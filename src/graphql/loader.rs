@@ -8,7 +8,7 @@ use async_graphql::{
 };
 use uuid::Uuid;
 
-use super::batching;
+use super::{batching, limits::MAX_REPRESENTATIONS};
 use crate::{
     account::Accounts,
     entity::{
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The longest batch; as many representations as `_entities` takes.
-const MAX_BATCH: usize = 1_000;
+const MAX_BATCH: usize = MAX_REPRESENTATIONS as usize;
 /// So many accounts' pages are one statement: SQLite's compound selects have 500 arms at most.
 const MAX_PAGES: usize = 100;
 
@@ -84,7 +84,7 @@ impl Loader<AccountKey> for Batches {
 }
 
 impl Loader<SessionKey> for Batches {
-    type Value = Arc<session::Model>;
+    type Value = session::Model;
     type Error = Error;
 
     async fn load(&self, keys: &[SessionKey]) -> Result<HashMap<SessionKey, Self::Value>> {
@@ -92,7 +92,7 @@ impl Loader<SessionKey> for Batches {
         let rows = self.accounts.sessions().sessions_by_id(&ids).await?;
         Ok(rows
             .into_iter()
-            .map(|row| (SessionKey(row.id), Arc::new(row)))
+            .map(|row| (SessionKey(row.id), row))
             .collect())
     }
 }

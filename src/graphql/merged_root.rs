@@ -14,27 +14,36 @@ use async_graphql::{
     },
 };
 
+use super::document::fill_in;
+
 /// Spreads within spreads; a document with more is left as it is, and refused by validation or by the limits.
 const MAX_SPREADS: usize = 64;
 
-/// The document with the root fields of each mutation merged; `None` where nothing is to be merged.
+/// The document with the root fields of each mutation and subscription merged; `None` where nothing is to be merged.
 pub(super) fn merged(
     document: &ExecutableDocument,
     variables: &Variables,
 ) -> Option<ExecutableDocument> {
-    let mut merged = document.clone();
-    let operations = match &mut merged.operations {
-        DocumentOperations::Single(operation) => vec![operation],
-        DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
-    };
-    let mut changed = false;
-    for operation in operations {
-        if operation.node.ty != OperationType::Query {
-            changed |= merge(document, &mut operation.node, variables);
-        }
-    }
-    if !changed {
+    let operations = document.operations.iter();
+    let roots: Vec<_> = operations
+        .filter(|(_, operation)| operation.node.ty != OperationType::Query)
+        .filter_map(|(name, operation)| {
+            Some((name, merged_root(document, &operation.node, variables)?))
+        })
+        .collect();
+    if roots.is_empty() {
         return None;
+    }
+    let mut merged = document.clone();
+    for (name, root) in roots {
+        let operation = match (&mut merged.operations, name) {
+            (DocumentOperations::Single(operation), _) => Some(operation),
+            (DocumentOperations::Multiple(operations), Some(name)) => operations.get_mut(name),
+            (DocumentOperations::Multiple(_), None) => None,
+        };
+        if let Some(operation) = operation {
+            operation.node.selection_set.node.items = root;
+        }
     }
     // A fragment that was spread at a root only is used, though nothing spreads it any more.
     let (before, after) = (spread_in(document), spread_in(&merged));
@@ -70,11 +79,12 @@ fn spread_in(document: &ExecutableDocument) -> HashSet<Name> {
     found
 }
 
-fn merge(
+/// An operation's root fields, each key once; `None` where they already are.
+fn merged_root(
     document: &ExecutableDocument,
-    operation: &mut OperationDefinition,
+    operation: &OperationDefinition,
     variables: &Variables,
-) -> bool {
+) -> Option<Vec<Positioned<Selection>>> {
     let set = &operation.selection_set.node;
     let mut root = Root {
         document,
@@ -86,14 +96,13 @@ fn merge(
     // The library looks for the field of a subscription at its root only, not within fragments.
     let subscribes = root.operation.ty == OperationType::Subscription;
     if !root.collect(set, 0) || !(root.duplicates || subscribes) {
-        return false;
+        return None;
     }
     let items = root.fields.into_iter().map(|field| {
         let position = field.pos;
         Positioned::new(Selection::Field(field), position)
     });
-    operation.selection_set.node.items = items.collect();
-    true
+    Some(items.collect())
 }
 
 struct Root<'a> {
@@ -158,12 +167,11 @@ impl Root<'_> {
     /// `@skip` and `@include`, with the variables at hand.
     fn is_included(&self, directives: &[Positioned<Directive>]) -> bool {
         directives.iter().all(|directive| {
-            let condition = directive.node.get_argument("if").map(|value| &value.node);
+            let condition = directive.node.get_argument("if");
             let condition = condition.and_then(|value| {
-                value
-                    .clone()
-                    .into_const_with(|name| self.variable(&name).cloned().ok_or(()))
-                    .ok()
+                let value = value.node.clone();
+                let filled_in = value.into_const_with(fill_in(self.operation, self.variables));
+                filled_in.ok()
             });
             match (directive.node.name.node.as_str(), condition) {
                 ("skip", Some(Value::Boolean(skip))) => !skip,
@@ -171,9 +179,5 @@ impl Root<'_> {
                 _ => true,
             }
         })
-    }
-
-    fn variable(&self, name: &Name) -> Option<&Value> {
-        super::document::variable(self.operation, self.variables, name)
     }
 }

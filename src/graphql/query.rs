@@ -29,13 +29,15 @@ impl SessionQuery {
     /// does not hold: null and one error (see the error codes).
     async fn session(&self, ctx: &Context<'_>) -> Result<Option<Session>> {
         let current = current_session(ctx).await?;
-        Ok(current.map(|current| Session::granted(current.session, Arc::new(current.account))))
+        Ok(current.map(|current| {
+            Session::granted(current.session.clone(), Arc::new(current.account.clone()))
+        }))
     }
 
     /// The signed-in account: the short way to session.account. Null when session is.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<Option<Account>> {
         let current = current_session(ctx).await?;
-        Ok(current.map(|current| Account::granted(Arc::new(current.account))))
+        Ok(current.map(|current| Account::granted(Arc::new(current.account.clone()))))
     }
 
     /// One account. Users: their own; for any other, whether it exists or not, FORBIDDEN. Service keys with accounts:read:
@@ -51,7 +53,7 @@ impl SessionQuery {
             }
             Requester::Service(_) => Err(ErrorKind::Forbidden.into()),
             Requester::User(own) => {
-                let own = own.account;
+                let own = &own.account;
                 let is_own = match selector(by) {
                     Some(AccountSelector::Id(id)) => id == own.id,
                     Some(AccountSelector::Username(name)) => {
@@ -63,7 +65,7 @@ impl SessionQuery {
                     None => false,
                 };
                 if is_own {
-                    Ok(Some(Account::granted(Arc::new(own))))
+                    Ok(Some(Account::granted(Arc::new(own.clone()))))
                 } else {
                     Err(ErrorKind::Forbidden.into())
                 }
@@ -127,6 +129,6 @@ impl SessionEntities {
             || own_session(ctx)
                 .await?
                 .is_some_and(|own| own.account.id == row.account_id);
-        Ok(visible.then(|| Session::by_requester((*row).clone())))
+        Ok(visible.then(|| Session::by_requester(row)))
     }
 }

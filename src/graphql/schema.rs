@@ -58,14 +58,8 @@ where
 /// The server's schema over its accounts.
 #[must_use]
 pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
-    let roots = Schema::build(
-        Subgraph::default(),
-        Mutation::default(),
-        Subscription::default(),
-    )
-    .enable_subscription_in_federation();
     let service_sdl = ServiceSdl(options.subgraph_sdl.then(|| sdl().into()));
-    let mut builder = extend(roots, accounts)
+    let mut builder = extend(roots(), accounts)
         .extension(options.limits)
         .extension(service_sdl);
     if !options.limits.introspection {
@@ -78,13 +72,14 @@ pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
 /// The schema's text.
 #[must_use]
 pub fn sdl() -> String {
-    federated(
-        &Schema::build(
-            Subgraph::default(),
-            Mutation::default(),
-            Subscription::default(),
-        )
-        .enable_subscription_in_federation()
-        .finish(),
+    federated(&roots().finish())
+}
+
+fn roots() -> SchemaBuilder<Subgraph<Query>, Mutation, Subscription> {
+    Schema::build(
+        Subgraph::default(),
+        Mutation::default(),
+        Subscription::default(),
     )
+    .enable_subscription_in_federation()
 }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use super::{
     batching,
     current::Current,
-    document::{data_of_request, selected_operation},
+    document::{data_of_request, look, operation_type, selected_operation},
     errors::request_error,
     merged_root::merged,
     subgraph::Representations,
@@ -88,31 +88,26 @@ impl Extension for SessionExtension {
 }
 
 fn merge_root_fields(request: &mut Request) {
-    let variables = request.variables.clone();
-    let merged = request
-        .parsed_query()
-        .ok()
-        .and_then(|document| merged(document, &variables));
-    if let Some(document) = merged {
+    let merged = look(request, |document, _, variables| {
+        merged(document, variables)
+    });
+    if let Some(document) = merged.flatten() {
         request.set_parsed_query(document);
     }
 }
 
 /// How many root fields the request's operation has (GraphQL specification, section 5.2.3.1).
 fn root_fields(request: &mut Request) -> usize {
-    let name = request.operation_name.clone();
-    let document = request.parsed_query().ok();
-    let operation = document.and_then(|document| selected_operation(document, name.as_deref()));
-    operation.map_or(0, |operation| operation.node.selection_set.node.items.len())
+    let found = look(request, |document, name, _| {
+        selected_operation(document, name)
+            .map(|operation| operation.node.selection_set.node.items.len())
+    });
+    found.flatten().unwrap_or_default()
 }
 
 /// What the request runs; a document that cannot be read runs nothing.
 fn operation(request: &mut Request) -> Operation {
-    let name = request.operation_name.clone();
-    let Ok(document) = request.parsed_query() else {
-        return Operation::Query;
-    };
-    match selected_operation(document, name.as_deref()).map(|operation| operation.node.ty) {
+    match operation_type(request) {
         Some(OperationType::Mutation) => Operation::Mutation,
         Some(OperationType::Subscription) => Operation::Subscription,
         Some(OperationType::Query) | None => Operation::Query,

@@ -18,14 +18,14 @@ use super::{
     App,
     graphql_over_http::{
         BadRequest, Format, Operations, Responses, ensure_query_over_get, is_json, negotiate,
-        operation_type, read_get, read_post, refuse, respond,
+        read_get, read_post, refuse, respond,
     },
     live::{self, StreamFormat, stream_format},
     session_request::{session_request, set_cookies},
 };
 use crate::{
     error::{Error, ErrorKind},
-    graphql,
+    graphql::{self, document::operation_type},
     request::SessionRequest,
 };
 

@@ -9,7 +9,7 @@
 //! - `request`: parameters of POST bodies and GET query strings, the kind of their operation
 //! - `response`: answers
 //!
-//! To add a format (an event stream, say), add it to [`Format`] and to what `media_type` offers.
+//! To add a format, add it to [`Format`] and to what `media_type` offers. Streams of answers are `live`'s.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ mod request;
 mod response;
 
 pub(super) use media_type::{Format, is_json, negotiate};
-pub(super) use request::{Operations, ensure_query_over_get, operation_type, read_get, read_post};
+pub(super) use request::{Operations, ensure_query_over_get, read_get, read_post};
 pub(super) use response::{Responses, never_executed, refuse, respond};
 
 /// An HTTP request that GraphQL over HTTP does not know; nothing of it was executed.

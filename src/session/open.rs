@@ -73,12 +73,21 @@ impl Sessions {
                 UpsertSession::Insert(new) => sessions.open(&request, new).await,
                 UpsertSession::Update(token) => sessions.refresh(&request, token).await,
             };
-            match result {
-                Err(error) => Err(sessions.run_on_upsert_session_error(error, &request).await),
-                opened => opened,
-            }
+            sessions.or_upsert_error(result, &request).await
         })
         .await
+    }
+
+    /// A result whose error has passed through `onUpsertSessionError`.
+    pub(crate) async fn or_upsert_error<T>(
+        &self,
+        result: Result<T>,
+        request: &SessionRequest,
+    ) -> Result<T> {
+        match result {
+            Err(error) => Err(self.run_on_upsert_session_error(error, request).await),
+            ok => ok,
+        }
     }
 
     async fn open(&self, request: &SessionRequest, new: NewSession) -> Result<LoginResult> {

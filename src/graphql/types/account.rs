@@ -49,7 +49,7 @@ impl Account {
         }
     }
 
-    /// An account that has been read for somebody who may not see it.
+    /// An account that has been read, and shows what the request may see of it.
     #[must_use]
     pub fn by_requester(row: Arc<account::Model>) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Account {
             let own = own_session(ctx).await?;
             return Ok(own
                 .filter(|own| own.account.id == self.id)
-                .map(|own| Arc::new(own.account)));
+                .map(|own| Arc::new(own.account.clone())));
         }
         match &self.row {
             Some(row) => Ok(Some(Arc::clone(row))),

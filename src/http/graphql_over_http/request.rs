@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use url::form_urlencoded;
 
 use super::{BadRequest, is_json};
-use crate::graphql::document::selected_operation;
+use crate::graphql::document::operation_type;
 
 /// What one HTTP request asks to execute.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ pub(crate) fn read_get(query_string: &str) -> Result<Request, BadRequest> {
 /// Refuses a request that came over GET and does not ask for a query.
 ///
 /// A document that does not parse and an operation that cannot be selected are no matter of this:
-/// execution reports them. A persisted document has to be looked up before.
+/// execution reports them.
 ///
 /// # Errors
 ///
@@ -89,15 +89,6 @@ pub(crate) fn ensure_query_over_get(request: &mut Request) -> Result<(), BadRequ
             Err(BadRequest::method_not_allowed("POST"))
         }
     }
-}
-
-/// The kind of the operation that the request selects, where its document parses and has it.
-///
-/// Parses the document, which execution then need not do again.
-pub(crate) fn operation_type(request: &mut Request) -> Option<OperationType> {
-    let name = request.operation_name.clone();
-    let document = request.parsed_query().ok()?;
-    selected_operation(document, name.as_deref()).map(|operation| operation.node.ty)
 }
 
 /// The parameters of a request, unchecked; null where they are absent.

@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use crate::{
     error::Error,
-    graphql,
-    http::{App, endpoint::execute_one, graphql_over_http::operation_type},
+    graphql::{self, document::operation_type},
+    http::{App, endpoint::execute_one},
     request::SessionRequest,
 };
 
