@@ -3,11 +3,17 @@
 use std::sync::{Arc, Mutex};
 
 use sessiongraph::{
+    account::{AccountChanges, ChangePassword, SignUp},
     clock::ManualClock,
+    crypto::password::Password,
     error::{Action, Error, ErrorKind},
     request::Authentication,
-    session::{InvalidateSessions, LoginDraft, Policy, RefreshOutcome, RequestDecision},
+    session::{
+        InvalidateSessions, LoginDraft, Policy, RefreshOutcome, RequestDecision, TokenTransport,
+    },
 };
+
+use tokio::sync::Notify;
 
 use crate::support::{
     database::scalar,
@@ -40,7 +46,52 @@ fn custom(code: &'static str) -> Error {
 #[derive(Clone, PartialEq, Debug)]
 struct Tenant(&'static str);
 
+/// Begins work, leaves it alone when it comes to the hooks, and returns what they did nevertheless.
+async fn leave(engine: &Engine, calls: &Calls, go: &Notify, work: impl Future) -> Vec<String> {
+    let reached = async {
+        while calls.0.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = work => panic!("it does not wait for its hooks"),
+        () = reached => {}
+    }
+    assert_eq!(calls.take(), ["begun"]);
+    go.notify_one();
+    engine.sessions.tasks().close();
+    engine.sessions.tasks().wait().await;
+    engine.sessions.tasks().reopen();
+    calls.take()
+}
+
 on_each_database! {
+    async fn those_that_follow_a_commit_run_though_the_caller_is_gone(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        let mine = engine.sign_up("ada").await;
+        engine.sign_in("ada").await;
+        let (calls, go) = (Calls::default(), Arc::new(Notify::new()));
+        let (created, may_go) = (calls.clone(), Arc::clone(&go));
+        engine.sessions.hooks().on_session_created(move |_, _| {
+            let (calls, go) = (created.clone(), Arc::clone(&may_go));
+            async move { calls.add("begun"); go.notified().await; calls.add("created"); Ok(()) }
+        });
+        let (ended, may_go) = (calls.clone(), Arc::clone(&go));
+        engine.sessions.hooks().on_session_invalidated(move |_, _| {
+            let (calls, go) = (ended.clone(), Arc::clone(&may_go));
+            async move { calls.add("begun"); go.notified().await; calls.add("ended"); Ok(()) }
+        });
+
+        let nobody = request();
+        let sign_up = SignUp { username: Some("bob".into()), email: None, password: Password::new(PASSWORD), transport: TokenTransport::Body };
+        assert_eq!(leave(&engine, &calls, &go, engine.accounts.sign_up(&nobody, sign_up)).await, ["created"]);
+        let ada = engine.show(&mine.tokens.access_token).await;
+        let change = ChangePassword { current: Password::new(PASSWORD), new: Password::new("a new password"), invalidate_other_sessions: true };
+        assert_eq!(leave(&engine, &calls, &go, engine.accounts.change_password(&ada, change)).await, ["ended"]);
+        let deactivate = AccountChanges { deactivated: Some(true), ..AccountChanges::default() };
+        assert_eq!(leave(&engine, &calls, &go, engine.accounts.update(&nobody, mine.account.id, deactivate)).await, ["ended"]);
+    }
+
     async fn request_handlers_run_in_order_behind_the_built_in_one(database: TestDatabase) {
         let engine = Engine::new(&database).await;
         let login = engine.sign_up("ada").await;
