@@ -1,6 +1,6 @@
 //! Many requests at once, on two replicas.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use sessiongraph::{
@@ -11,6 +11,7 @@ use sessiongraph::{
     page::Page,
     session::{LoginResult, NewSession, Policy, RefreshOutcome, UpsertSession},
 };
+use tokio::task::JoinHandle;
 
 use crate::support::{
     database::{TestDatabase, scalar},
@@ -19,6 +20,8 @@ use crate::support::{
 };
 
 const LIVE_SESSIONS: &str = "SELECT COUNT(*) FROM sessions WHERE invalidated_at IS NULL";
+const EVICTED_SESSIONS: &str =
+    "SELECT COUNT(*) FROM sessions WHERE invalidation_reason = 'SESSION_LIMIT'";
 
 /// Opens a session against the account as it was at a login.
 async fn open_as_verified(engine: &Engine, login: &LoginResult) -> Result<LoginResult> {
@@ -33,6 +36,18 @@ async fn open_as_verified(engine: &Engine, login: &LoginResult) -> Result<LoginR
     sessions
         .upsert_refresh_token_and_session(&request(), input)
         .await
+}
+
+fn limit_of_five(policy: &mut Policy) {
+    policy.max_sessions_per_account = 5;
+}
+
+fn sixty_sign_ins(one: &Engine, two: &Engine) -> Vec<JoinHandle<LoginResult>> {
+    let sign_in = |n| {
+        let replica = if n % 2 == 0 { one } else { two }.clone();
+        tokio::spawn(async move { replica.sign_in("ada").await })
+    };
+    (0..60).map(sign_in).collect()
 }
 
 on_each_database! {
@@ -62,22 +77,14 @@ on_each_database! {
     }
 
     async fn sixty_parallel_sign_ins_keep_the_session_limit(database: TestDatabase) {
-        let limit = |policy: &mut Policy| policy.max_sessions_per_account = 5;
-        let engine = Engine::with(&database, ManualClock::default(), limit).await;
+        let engine = Engine::with(&database, ManualClock::default(), limit_of_five).await;
         let replica = engine.replica(&database).await;
         engine.sign_up("ada").await;
-        let sign_ins: Vec<_> = (0..60)
-            .map(|n| {
-                let replica = if n % 2 == 0 { engine.clone() } else { replica.clone() };
-                tokio::spawn(async move { replica.sign_in("ada").await })
-            })
-            .collect();
-        for sign_in in sign_ins {
+        for sign_in in sixty_sign_ins(&engine, &replica) {
             sign_in.await.unwrap();
         }
         assert_eq!(scalar(&engine.db, LIVE_SESSIONS).await, 5);
-        let evicted = "SELECT COUNT(*) FROM sessions WHERE invalidation_reason = 'SESSION_LIMIT'";
-        assert_eq!(scalar(&engine.db, evicted).await, 56);
+        assert_eq!(scalar(&engine.db, EVICTED_SESSIONS).await, 56);
     }
 
     async fn no_session_is_opened_with_a_password_that_was_changed_meanwhile(database: TestDatabase) {
@@ -149,6 +156,10 @@ on_each_database! {
 mod on_postgres {
     use super::*;
 
+    /// Connections that wait for a lock.
+    const WAITING: &str = "SELECT COUNT(*) FROM pg_stat_activity \
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
     /// Signs in while a transaction that changes the account is open, and commits that once the sign-in waits for it.
     async fn sign_in_during(change: &str) -> (Engine, Result<LoginResult>) {
         let database = TestDatabase::postgres().await;
@@ -158,13 +169,34 @@ mod on_postgres {
         transaction.execute_unprepared(change).await.unwrap();
         let signing_in = engine.clone();
         let sign_in = tokio::spawn(async move { signing_in.try_sign_in("ada", PASSWORD).await });
-        let waiting = "SELECT COUNT(*) FROM pg_stat_activity \
-                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while scalar(&engine.db, waiting).await == 0 {
+        while scalar(&engine.db, WAITING).await == 0 {
             tokio::task::yield_now().await;
         }
         transaction.commit().await.unwrap();
         (engine, sign_in.await.unwrap())
+    }
+
+    /// As many as there are connections have verified the password and wait for the account before the first goes on.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn sign_ins_that_meet_before_the_account_keep_the_session_limit() {
+        let database = TestDatabase::postgres().await;
+        let engine = Engine::with(&database, ManualClock::default(), limit_of_five).await;
+        let replica = engine.replica(&database).await;
+        engine.sign_up("ada").await;
+        let elsewhere = database.connect().await;
+        let barrier = elsewhere.begin().await.unwrap();
+        let lock = "SELECT id FROM accounts FOR UPDATE";
+        barrier.execute_unprepared(lock).await.unwrap();
+        let sign_ins = sixty_sign_ins(&engine, &replica);
+        while scalar(&elsewhere, WAITING).await < 20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        barrier.commit().await.unwrap();
+        for sign_in in sign_ins {
+            sign_in.await.unwrap();
+        }
+        assert_eq!(scalar(&elsewhere, LIVE_SESSIONS).await, 5);
+        assert_eq!(scalar(&elsewhere, EVICTED_SESSIONS).await, 56);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
