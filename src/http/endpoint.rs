@@ -6,7 +6,7 @@ use async_graphql::{Request, Response, parser::types::OperationType};
 use axum::{
     body::{Body, to_bytes},
     extract::{ConnectInfo, RawQuery, State},
-    http::{self, HeaderMap, Method, header},
+    http::{self, HeaderMap, Method, header, request::Parts},
 };
 use futures_util::future::join_all;
 use tokio::time::timeout;
@@ -46,7 +46,7 @@ pub(super) async fn post(
         return refuse(format, refusal);
     }
     let session_request = session_request(&app, peer.ip(), &parts.method, &parts.headers);
-    let id = parts.extensions.get::<HttpRequestId>().cloned();
+    let id = request_id(&parts);
     let read = async {
         // Nothing of a body that cannot be read anyway.
         if !is_json(&parts.headers) {
@@ -61,10 +61,7 @@ pub(super) async fn post(
         return answer(&app, format, id, session_request, read).await;
     };
     let Ok(mut read) = timeout(app.request_timeout, read).await else {
-        return refuse(
-            format,
-            &BadRequest::malformed("The body took too long to arrive."),
-        );
+        return took_too_long(format, &id);
     };
     let is_stream = |request: &mut Request| {
         (negotiated.is_err() && stream == StreamFormat::EventStream)
@@ -76,7 +73,6 @@ pub(super) async fn post(
     };
     match read {
         Ok(Operations::Single(request)) if streams => {
-            let id = id.map(|id| text_of(&id)).unwrap_or_default();
             live::respond(&app, stream, *request, session_request, id)
         }
         Ok(_) if negotiated.is_err() => refuse(format, &BadRequest::not_acceptable()),
@@ -101,7 +97,7 @@ pub(super) async fn get(
         Err(refusal) => return refuse(Format::Json, &refusal),
     };
     let session_request = session_request(&app, peer.ip(), &Method::GET, headers);
-    let id = parts.extensions.get::<HttpRequestId>().cloned();
+    let id = request_id(&parts);
     answer(&app, format, id, session_request, async {
         let mut request = read_get(query.as_deref().unwrap_or_default())?;
         ensure_query_over_get(&mut request)?;
@@ -139,7 +135,7 @@ pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> HttpResponse {
 async fn answer(
     app: &App,
     format: Format,
-    id: Option<HttpRequestId>,
+    id: String,
     mut session_request: SessionRequest,
     read: impl Future<Output = Result<Operations, BadRequest>>,
 ) -> HttpResponse {
@@ -147,7 +143,6 @@ async fn answer(
     session_request.client_gone = client_gone.clone();
     // Dropped with this future, when the answer is there or nobody waits for it any more.
     let _gone = client_gone.drop_guard();
-    let id = id.map(|id| text_of(&id)).unwrap_or_default();
     let executed = async {
         let mut operations = read.await?;
         for request in operations.requests_mut() {
@@ -159,10 +154,7 @@ async fn answer(
     let mut response = match timeout(app.request_timeout, executed).await {
         Ok(Ok(responses)) => respond(format, &responses),
         Ok(Err(refusal)) => refuse(format, &refusal),
-        Err(_) => respond(
-            format,
-            &Responses::Single(Box::new(graphql::refusal(Error::unavailable(), Some(&id)))),
-        ),
+        Err(_) => took_too_long(format, &id),
     };
     for cookie in set_cookies(app, &session_request) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -170,8 +162,16 @@ async fn answer(
     response
 }
 
-fn text_of(id: &HttpRequestId) -> String {
-    id.header_value().to_str().unwrap_or_default().to_owned()
+fn took_too_long(format: Format, id: &str) -> HttpResponse {
+    let answer = graphql::refusal(Error::unavailable(), Some(id));
+    respond(format, &Responses::Single(Box::new(answer)))
+}
+
+fn request_id(parts: &Parts) -> String {
+    let id = parts.extensions.get::<HttpRequestId>();
+    id.and_then(|id| id.header_value().to_str().ok())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 async fn execute(app: &App, operations: Operations, id: &str) -> Responses {

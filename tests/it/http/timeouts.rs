@@ -32,9 +32,11 @@ on_each_database! {
 
     async fn a_body_that_does_not_come_is_a_request_over_its_time(database: TestDatabase) {
         let app = TestApp::with(&database, &[("request_timeout", "100ms")], |_| {}).await;
-        let body = axum::body::Body::from_stream(futures_util::stream::pending::<Result<String, std::io::Error>>());
-        let request = axum::http::Request::post("/graphql").header("content-type", "application/json");
-        let answer = app.send(request.body(body).unwrap()).await;
-        assert_eq!((answer.status.as_u16(), answer.code()), (503, "SERVICE_UNAVAILABLE"));
+        for accept in ["application/json", "text/event-stream"] {
+            let body = axum::body::Body::from_stream(futures_util::stream::pending::<Result<String, std::io::Error>>());
+            let request = axum::http::Request::post("/graphql").header("content-type", "application/json").header("accept", accept);
+            let answer = app.send(request.body(body).unwrap()).await;
+            assert_eq!((answer.status.as_u16(), answer.code()), (503, "SERVICE_UNAVAILABLE"));
+        }
     }
 }
