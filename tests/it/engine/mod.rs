@@ -24,4 +24,5 @@ mod sign_in;
 mod sign_up;
 mod statements;
 mod tenants;
+mod transactions;
 mod user_agent;

@@ -101,13 +101,17 @@ impl Engine {
 
     /// A new account of this name, signed in.
     pub(crate) async fn sign_up(&self, username: &str) -> LoginResult {
+        self.try_sign_up(username).await.unwrap()
+    }
+
+    pub(crate) async fn try_sign_up(&self, username: &str) -> Result<LoginResult> {
         let input = SignUp {
             username: Some(username.to_owned()),
             email: None,
             password: Password::new(PASSWORD),
             transport: TokenTransport::Body,
         };
-        self.accounts.sign_up(&request(), input).await.unwrap()
+        self.accounts.sign_up(&request(), input).await
     }
 
     /// Another replica over the same database, which tells the same time.
