@@ -208,7 +208,7 @@ pub async fn serve(
         streams_end.cancel();
         let _ = stopping.send(());
     });
-    let background = background::begin(config, &services)?;
+    let background = background::begin(config, &services).await?;
     let patience = config.request_timeout + DRAIN_MARGIN;
     let result = tokio::select! {
         served = served => served.map_err(Error::internal),
@@ -220,7 +220,6 @@ pub async fn serve(
             Ok(())
         }
     };
-    drop(background);
     // Sockets, and what goes on although its client is gone: it ends with its transaction.
     let tasks = services.sessions.tasks();
     let all_ended = async {
@@ -232,9 +231,9 @@ pub async fn serve(
     if tokio::time::timeout(patience, all_ended).await.is_err() {
         tracing::warn!("some work had not ended when the server stopped");
     }
-    let flushed = services.sessions.flush_activity().await;
+    let written = background.end(&services.sessions).await;
     close(services.db).await;
-    result.and(flushed)
+    result.and(written)
 }
 
 /// A stream to a client that has stopped reading would be held as long as its machine answers: nothing polls a body that

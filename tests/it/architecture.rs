@@ -31,7 +31,10 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
             "crypto", "config", "graphql", "keys", "lease", "request", "services", "session",
         ],
     ),
-    ("keys", &["crypto", "database", "entity", "request"]),
+    (
+        "keys",
+        &["crypto", "database", "entity", "lease", "request"],
+    ),
     ("lease", &["entity"]),
     ("network", &[]),
     ("page", &[]),
