@@ -76,6 +76,7 @@ pub mod graphql;
 pub mod http;
 pub mod keys;
 pub mod lease;
+pub mod metrics;
 pub mod network;
 pub mod page;
 pub mod random;

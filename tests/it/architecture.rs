@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Each module with the modules of this crate that it may use, itself and what stands in `COMMON` apart.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     (
         "account",
         &[
@@ -36,6 +36,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
         &["crypto", "database", "entity", "lease", "request"],
     ),
     ("lease", &["entity"]),
+    ("metrics", &["entity", "session"]),
     ("network", &[]),
     ("page", &[]),
     ("random", &[]),
@@ -56,7 +57,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
 ];
 
 /// What every module may use.
-const COMMON: [&str; 3] = ["clock", "error", "random"];
+const COMMON: [&str; 4] = ["clock", "error", "metrics", "random"];
 
 /// Heavy dependencies, each with the modules that may name it.
 const FENCED: [(&str, &[&str]); 4] = [
@@ -65,8 +66,8 @@ const FENCED: [(&str, &[&str]); 4] = [
     (
         "sea_orm::",
         &[
-            "account", "database", "entity", "error", "http", "keys", "lease", "services",
-            "session",
+            "account", "database", "entity", "error", "http", "keys", "lease", "metrics",
+            "services", "session",
         ],
     ),
     ("jsonwebtoken::", &["crypto", "keys"]),

@@ -24,7 +24,7 @@ pub use self::{
     relay::Relay,
 };
 use super::{RefreshOutcome, Sessions};
-use crate::entity::session;
+use crate::{entity::session, metrics};
 
 /// How many notices are remembered, so that none is given twice; twice as many at most.
 const REMEMBERED: usize = 100_000;
@@ -152,9 +152,15 @@ impl Sessions {
         outcome: Option<RefreshOutcome>,
     ) {
         let at = match kind {
-            SessionEventKind::Created => session.created_at,
+            SessionEventKind::Created => {
+                metrics::opened();
+                session.created_at
+            }
             SessionEventKind::Refreshed => session.refreshed_at,
-            SessionEventKind::Invalidated => session.invalidated_at.unwrap_or(session.refreshed_at),
+            SessionEventKind::Invalidated => {
+                metrics::ended(session.invalidation_reason);
+                session.invalidated_at.unwrap_or(session.refreshed_at)
+            }
         };
         let (session_id, account_id) = (session.id, session.account_id);
         self.0.events.announce(Notice::Session {

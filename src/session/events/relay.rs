@@ -174,9 +174,9 @@ impl Relay {
             .into_tuple()
             .all(self.db())
             .await?;
-        revoked
-            .into_iter()
-            .for_each(|id| found(Notice::ServiceKeyRevoked(id)));
+        for id in revoked {
+            found(Notice::ServiceKeyRevoked(id));
+        }
         Ok(())
     }
 
