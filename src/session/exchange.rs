@@ -2,6 +2,7 @@
 
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, ExprTrait, FromQueryResult, Iden, Iterable,
+    QueryResult,
     sea_query::{Expr, Query, Returning, UpdateStatement},
 };
 use uuid::Uuid;
@@ -12,6 +13,11 @@ use crate::{
     error::Result,
     request::ConnectionInfo,
 };
+
+/// The session as it was written, and its account.
+pub(super) type Exchanged = (session::Model, account::Model);
+
+const OWNER: &str = r#""accounts"."id" = "sessions"."account_id""#;
 
 /// From which state of the row to which.
 #[derive(Debug)]
@@ -63,7 +69,7 @@ impl Sessions {
         session_id: Uuid,
         from: &ConnectionInfo,
         exchange: &Exchange,
-    ) -> Result<Option<(session::Model, account::Model)>> {
+    ) -> Result<Option<Exchanged>> {
         let now = self.0.clock.now();
         let column = |column: session::Column| Expr::col((session::Entity, column));
         let idle_end = now + self.0.policy.session_idle_ttl;
@@ -104,12 +110,8 @@ impl Sessions {
             }
         }
         with_active_account(&mut update, self.0.db.get_database_backend());
-        let Some(row) = self.0.db.query_one(&update).await? else {
-            return Ok(None);
-        };
-        let session = session::Model::from_query_result(&row, "s_")?;
-        let account = account::Model::from_query_result(&row, "a_")?;
-        Ok(Some((session, account)))
+        let row = self.0.db.query_one(&update).await?;
+        row.as_ref().map(exchanged).transpose()
     }
 
     /// Whether the row's agent is the one presented. The families beside its text are those of the reader that wrote it;
@@ -125,38 +127,47 @@ impl Sessions {
     }
 }
 
-/// Makes a session's update depend on its account being active, and return both rows: as columns `s_…` and `a_…`.
+/// Makes a session's update depend on its account being active, and return both rows.
 fn with_active_account(update: &mut UpdateStatement, backend: DbBackend) {
-    let text = |column: &dyn Iden| column.to_string();
+    if backend == DbBackend::Postgres {
+        update.from(account::Entity);
+    }
+    update
+        .and_where(Expr::cust(account_is_active(backend)))
+        .returning(Returning::new().exprs(returned(backend).map(Expr::cust)));
+}
+
+/// SQL: the session's account is active.
+pub(super) fn account_is_active(backend: DbBackend) -> String {
+    let active = format!(r#"{OWNER} AND "accounts"."deactivated_at" IS NULL"#);
+    match backend {
+        DbBackend::Postgres => active,
+        // SQLite returns columns of the updated table only: the account is not joined.
+        _ => format!(r#"EXISTS (SELECT 1 FROM "accounts" WHERE {active})"#),
+    }
+}
+
+/// SQL: what an update of sessions returns, columns `s_…` and `a_…`.
+pub(super) fn returned(backend: DbBackend) -> impl Iterator<Item = String> {
     let sessions = session::Column::iter().map(|column| {
-        let name = text(&column);
+        let name = column.to_string();
         format!(r#""sessions"."{name}" AS "s_{name}""#)
     });
-    let owner = r#""accounts"."id" = "sessions"."account_id""#;
-    let accounts: Vec<String> = if backend == DbBackend::Postgres {
-        update
-            .from(account::Entity)
-            .and_where(Expr::cust(owner))
-            .and_where(account::Column::DeactivatedAt.is_null());
-        account::Column::iter()
-            .map(|column| {
-                let name = text(&column);
-                format!(r#""accounts"."{name}" AS "a_{name}""#)
-            })
-            .collect()
-    } else {
-        // SQLite returns columns of the updated table only.
-        update.and_where(Expr::cust(format!(
-            r#"EXISTS (SELECT 1 FROM "accounts" WHERE {owner} AND "accounts"."deactivated_at" IS NULL)"#
-        )));
-        account::Column::iter()
-            .map(|column| {
-                let name = text(&column);
-                format!(
-                    r#"(SELECT "accounts"."{name}" FROM "accounts" WHERE {owner}) AS "a_{name}""#
-                )
-            })
-            .collect()
-    };
-    update.returning(Returning::new().exprs(sessions.chain(accounts).map(Expr::cust)));
+    let accounts = account::Column::iter().map(move |column| {
+        let name = column.to_string();
+        match backend {
+            DbBackend::Postgres => format!(r#""accounts"."{name}" AS "a_{name}""#),
+            _ => format!(
+                r#"(SELECT "accounts"."{name}" FROM "accounts" WHERE {OWNER}) AS "a_{name}""#
+            ),
+        }
+    });
+    sessions.chain(accounts)
+}
+
+/// Reads what [`returned`] returns.
+pub(super) fn exchanged(row: &QueryResult) -> Result<Exchanged> {
+    let session = session::Model::from_query_result(row, "s_")?;
+    let account = account::Model::from_query_result(row, "a_")?;
+    Ok((session, account))
 }

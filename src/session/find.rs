@@ -1,14 +1,16 @@
 //! Reading sessions: the row is the session, a token only claims it.
 
+use std::{collections::HashMap, sync::Arc};
+
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, JoinType,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, JoinType, QueryFilter,
     sea_query::{Alias, Expr, Query},
 };
 
 use uuid::Uuid;
 
-use super::{Sessions, is_void};
+use super::{Sessions, is_void, shared::Ask};
 use crate::{
     entity::{
         account,
@@ -58,10 +60,8 @@ impl Sessions {
 
     /// The session of a verified token, if it still stands.
     pub(super) async fn standing(&self, claims: &SessionClaims) -> Result<CurrentSession> {
-        let found = session::Entity::find_by_id(claims.session_id)
-            .find_also_related(account::Entity)
-            .one(&self.0.db)
-            .await?;
+        let reads = &self.0.reads;
+        let found = reads.ask(claims.session_id, || self.reads()).await?;
         let Some((session, account)) = found else {
             return Err(Error::unauthenticated(
                 UnauthenticatedReason::SessionNotFound,
@@ -90,6 +90,39 @@ impl Sessions {
         Ok(CurrentSession { session, account })
     }
 
+    fn reads(&self) -> Ask<Uuid, Option<SessionOfAccount>> {
+        let sessions = self.clone();
+        Arc::new(move |ids| {
+            let sessions = sessions.clone();
+            Box::pin(async move { sessions.read_together(ids).await })
+        })
+    }
+
+    /// Sessions with their accounts, in the order of their ids' list.
+    async fn read_together(&self, ids: Vec<Uuid>) -> Vec<Result<Option<SessionOfAccount>>> {
+        let which = match ids[..] {
+            [id] => session::Column::Id.eq(id),
+            _ => session::Column::Id.is_in(padded(ids.clone())),
+        };
+        let found = session::Entity::find()
+            .filter(which)
+            .find_also_related(account::Entity)
+            .all(self.db())
+            .await;
+        match found {
+            Ok(rows) => {
+                let by_id: HashMap<Uuid, SessionOfAccount> =
+                    rows.into_iter().map(|row| (row.0.id, row)).collect();
+                let row = |id| Ok(by_id.get(&id).cloned());
+                ids.into_iter().map(row).collect()
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                ids.iter().map(|_| Err(error.clone())).collect()
+            }
+        }
+    }
+
     /// Ends a session of which two parties hold tokens.
     pub(super) async fn end_as_reused(&self, session: &session::Model, shown: &str) -> Result<()> {
         tracing::warn!(session_id = %session.id, account_id = %session.account_id, shown, "a session is held by two parties: it is ended");
@@ -115,6 +148,18 @@ impl SessionRequest {
             Authentication::Failed(error) => Err(error.clone()),
         }
     }
+}
+
+/// A session's row, and its account's if that is there.
+pub(super) type SessionOfAccount = (session::Model, Option<account::Model>);
+
+/// A list repeats its last item up to the next power of two: so that there are few statements to prepare, whatever the
+/// number of items.
+pub(super) fn padded<T: Clone>(mut items: Vec<T>) -> Vec<T> {
+    if let Some(last) = items.last().cloned() {
+        items.resize(items.len().next_power_of_two(), last);
+    }
+    items
 }
 
 /// One session.

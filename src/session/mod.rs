@@ -37,6 +37,7 @@ mod connection;
 mod delivery;
 mod events;
 mod exchange;
+mod exchange_together;
 mod find;
 mod hooks;
 mod invalidate;
@@ -46,6 +47,7 @@ mod policy;
 mod prune;
 mod refresh;
 mod service_keys;
+mod shared;
 mod state;
 mod tokens;
 mod user_agent;
@@ -55,6 +57,7 @@ use std::{fmt, sync::Arc};
 use sea_orm::DatabaseConnection;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span, instrument::WithSubscriber};
+use uuid::Uuid;
 
 pub(crate) use self::find::{by_id, caller_stands};
 pub use self::{
@@ -71,6 +74,9 @@ pub use self::{
     state::{Circumstances, MAX_RECOVERIES, Transition, decide, is_void},
     tokens::{LoginResult, RefreshOutcome, Tokens},
     user_agent::{DeviceKind, UserAgentBinding, UserAgentFamilies, UserAgents},
+};
+use self::{
+    exchange::Exchanged, exchange_together::UsualExchange, find::SessionOfAccount, shared::Shared,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -96,6 +102,8 @@ struct Inner {
     events: Events,
     user_agents: UserAgents,
     tasks: TaskTracker,
+    reads: Shared<Uuid, Option<SessionOfAccount>>,
+    exchanges: Shared<UsualExchange, Option<Exchanged>>,
 }
 
 impl fmt::Debug for Sessions {
@@ -247,6 +255,8 @@ impl SessionsBuilder {
             events: Events::default(),
             user_agents: UserAgents::default(),
             tasks: TaskTracker::new(),
+            reads: Shared::default(),
+            exchanges: Shared::default(),
         })))
     }
 }

@@ -83,13 +83,10 @@ impl Sessions {
     ) -> Result<LoginResult> {
         let from = self.connection_info(request)?;
         for _ in 0..MAX_ATTEMPTS {
-            let generation = i64::from(token.generation);
-            let usual = Exchange::usual(generation);
-            let rotated = self
-                .exchange_to(request, token, &from, &usual, RefreshOutcome::Rotated)
-                .await?;
-            if let Some(result) = rotated {
-                return Ok(result);
+            if let Some((session, account)) = self.exchange_usual(token, &from).await? {
+                let outcome = Some(RefreshOutcome::Rotated);
+                self.announce(&session, SessionEventKind::Refreshed, outcome);
+                return self.issue(request, account, session, outcome).await;
             }
             if let Some(result) = self.refresh_unusual(request, token, &from).await? {
                 return Ok(result);

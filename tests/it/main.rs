@@ -8,6 +8,7 @@
 )]
 
 mod architecture;
+mod documentation;
 mod embed;
 mod live;
 mod readme;

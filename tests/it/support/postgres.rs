@@ -478,6 +478,7 @@ impl User {
     }
 }
 
+#[cfg(test)]
 mod tests {
     use std::time::Instant;
 

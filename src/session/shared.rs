@@ -1,0 +1,277 @@
+//! Shared statements: what is asked for while a statement is under way is asked together, in the next one.
+//!
+//! Nobody waits for company: who comes alone asks at once and by itself. Nothing is kept: an answer is of a statement that
+//! was sent after its question came. Who leaves takes nothing away from the others.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use crate::error::{Error, Result};
+
+/// Asks for all of the keys with one statement, and answers in their order.
+pub(super) type Ask<K, V> = Arc<dyn Fn(Vec<K>) -> BoxFuture<'static, Vec<Result<V>>> + Send + Sync>;
+
+/// The questions of one kind.
+pub(super) struct Shared<K, V>(Arc<Mutex<Queue<K, V>>>);
+
+struct Queue<K, V> {
+    waiting: Vec<(K, oneshot::Sender<Result<V>>)>,
+    under_way: usize,
+}
+
+impl<K, V> Clone for Shared<K, V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K, V> Default for Shared<K, V> {
+    fn default() -> Self {
+        let queue = Queue {
+            waiting: Vec::new(),
+            under_way: 0,
+        };
+        Self(Arc::new(Mutex::new(queue)))
+    }
+}
+
+/// Statements at a time. More than one, so that one that hangs does not hold up all.
+const MAX_UNDER_WAY: usize = 2;
+/// Questions in a statement.
+const MAX_TOGETHER: usize = 128;
+
+impl<K: Send + 'static, V: Send + 'static> Shared<K, V> {
+    /// The answer to one question.
+    pub(super) async fn ask(&self, key: K, ask: impl FnOnce() -> Ask<K, V>) -> Result<V> {
+        let answer = {
+            let mut queue = self.lock();
+            if queue.under_way < MAX_UNDER_WAY {
+                queue.under_way += 1;
+                Err(key)
+            } else {
+                let (sender, answer) = oneshot::channel();
+                queue.waiting.push((key, sender));
+                Ok(answer)
+            }
+        };
+        match answer {
+            Ok(answer) => answer.await.unwrap_or_else(|_| Err(given_up())),
+            Err(key) => {
+                let ask = ask();
+                // Goes on with those who came meanwhile, also when this one leaves.
+                let _turn = Turn {
+                    shared: self.clone(),
+                    ask: Arc::clone(&ask),
+                };
+                let answers = ask(vec![key]).await;
+                answers
+                    .into_iter()
+                    .next()
+                    .unwrap_or_else(|| Err(given_up()))
+            }
+        }
+    }
+
+    /// Asks for those who wait, until nobody does.
+    async fn go_on(self, ask: Ask<K, V>) {
+        let _turn = Turn {
+            shared: self.clone(),
+            ask: Arc::clone(&ask),
+        };
+        let next = || {
+            let mut queue = self.lock();
+            // Whoever has left is not asked for.
+            queue.waiting.retain(|(_, answer)| !answer.is_closed());
+            let rest = queue.waiting.len().min(MAX_TOGETHER);
+            let rest = queue.waiting.split_off(rest);
+            mem::replace(&mut queue.waiting, rest)
+        };
+        loop {
+            let (keys, askers): (Vec<_>, Vec<_>) = next().into_iter().unzip();
+            if keys.is_empty() {
+                return;
+            }
+            for (asker, answer) in askers.into_iter().zip(ask(keys).await) {
+                // It may have left.
+                let _ = asker.send(answer);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue<K, V>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of the statements that may be under way. Whoever has it leaves it to those who wait.
+struct Turn<K: Send + 'static, V: Send + 'static> {
+    shared: Shared<K, V>,
+    ask: Ask<K, V>,
+}
+
+impl<K: Send + 'static, V: Send + 'static> Drop for Turn<K, V> {
+    fn drop(&mut self) {
+        let mut queue = self.shared.lock();
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if !queue.waiting.is_empty() => {
+                runtime.spawn(self.shared.clone().go_on(Arc::clone(&self.ask)));
+            }
+            _ => queue.under_way -= 1,
+        }
+    }
+}
+
+fn given_up() -> Error {
+    Error::internal("a shared statement was given up")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::{FutureExt, future::join_all};
+    use tokio::{sync::Semaphore, time::timeout};
+
+    use super::*;
+
+    const UNLUCKY: u32 = 1_000_000;
+
+    /// Answers ten times the key, when it is let; notes how many were asked for together.
+    #[derive(Clone)]
+    struct Database {
+        may_answer: Arc<Semaphore>,
+        statements: Arc<Mutex<Vec<usize>>>,
+    }
+
+    impl Database {
+        fn new(permits: usize) -> Self {
+            Self {
+                may_answer: Arc::new(Semaphore::new(permits)),
+                statements: Arc::default(),
+            }
+        }
+
+        fn ask(&self) -> Ask<u32, u32> {
+            let database = self.clone();
+            Arc::new(move |keys: Vec<u32>| {
+                let database = database.clone();
+                async move {
+                    database.statements.lock().unwrap().push(keys.len());
+                    database.may_answer.acquire().await.unwrap().forget();
+                    assert!(!keys.contains(&UNLUCKY), "a panic");
+                    keys.into_iter().map(|key| Ok(key * 10)).collect()
+                }
+                .boxed()
+            })
+        }
+
+        fn statements(&self) -> Vec<usize> {
+            self.statements.lock().unwrap().clone()
+        }
+    }
+
+    async fn settled() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    #[tokio::test]
+    async fn who_comes_alone_asks_alone_and_at_once() {
+        let (shared, database) = (Shared::default(), Database::new(10));
+        for key in 0..3 {
+            assert_eq!(shared.ask(key, || database.ask()).await.unwrap(), key * 10);
+        }
+        assert_eq!(database.statements(), [1, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn who_comes_while_statements_are_under_way_shares_the_next() {
+        let (shared, database) = (Shared::default(), Database::new(0));
+        let all: Vec<_> = (0..100)
+            .map(|key| {
+                let (shared, database) = (shared.clone(), database.clone());
+                tokio::spawn(async move { shared.ask(key, || database.ask()).await.unwrap() })
+            })
+            .collect();
+        settled().await;
+        assert_eq!(database.statements(), [1, 1]);
+        database.may_answer.add_permits(100);
+        let answers: Vec<u32> = join_all(all)
+            .await
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(answers, (0..100).map(|key| key * 10).collect::<Vec<_>>());
+        assert_eq!(database.statements(), [1, 1, 98]);
+    }
+
+    #[tokio::test]
+    async fn a_statement_is_not_longer_than_it_may_be() {
+        let (shared, database) = (Shared::default(), Database::new(0));
+        let all: Vec<_> = (0..300)
+            .map(|key| {
+                let (shared, database) = (shared.clone(), database.clone());
+                tokio::spawn(async move { shared.ask(key, || database.ask()).await.unwrap() })
+            })
+            .collect();
+        settled().await;
+        database.may_answer.add_permits(100);
+        join_all(all).await;
+        let mut statements = database.statements();
+        statements.sort_unstable();
+        assert_eq!(statements, [1, 1, 42, 128, 128]);
+    }
+
+    #[tokio::test]
+    async fn who_leaves_takes_nothing_from_the_others() {
+        let (shared, database) = (Shared::default(), Database::new(0));
+        let ask = |key| {
+            let (shared, database) = (shared.clone(), database.clone());
+            tokio::spawn(async move { shared.ask(key, || database.ask()).await.unwrap() })
+        };
+        let (first, second, third, fourth) = (ask(1), ask(2), ask(3), ask(4));
+        settled().await;
+        // Two whose statements are under way, and one who waits.
+        first.abort();
+        second.abort();
+        third.abort();
+        settled().await;
+        database.may_answer.add_permits(1);
+        let answer = timeout(Duration::from_secs(5), fourth).await;
+        assert_eq!(answer.unwrap().unwrap(), 40);
+        assert_eq!(
+            database.statements(),
+            [1, 1, 1],
+            "who has left is not asked for"
+        );
+        database.may_answer.add_permits(1);
+        assert_eq!(ask(5).await.unwrap(), 50);
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_own_statement_alone() {
+        let (shared, database) = (Shared::default(), Database::new(0));
+        let ask = |key| {
+            let (shared, database) = (shared.clone(), database.clone());
+            tokio::spawn(async move { shared.ask(key, || database.ask()).await })
+        };
+        let under_way = [ask(1), ask(2)];
+        settled().await;
+        let together = [ask(UNLUCKY), ask(14)];
+        settled().await;
+        database.may_answer.add_permits(10);
+        for (answer, expected) in join_all(under_way).await.into_iter().zip([10, 20]) {
+            assert_eq!(answer.unwrap().unwrap(), expected);
+        }
+        for answer in join_all(together).await {
+            assert_eq!(answer.unwrap().unwrap_err().code(), "INTERNAL_SERVER_ERROR");
+        }
+        for key in [5, 6, 7] {
+            assert_eq!(ask(key).await.unwrap().unwrap(), key * 10);
+        }
+    }
+}
