@@ -9,3 +9,4 @@ mod replicas;
 mod serve;
 mod sqlite_faults;
 mod support;
+mod upkeep;
