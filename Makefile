@@ -49,7 +49,7 @@ test-gateways: $(gateways)/node_modules/.package-lock.json ## Put real federatio
 	npm --prefix $(gateways) test
 
 .PHONY: soak
-soak: ## Load a release build for 15 minutes and report its memory (MINUTES=, SUBSCRIPTIONS=)
+soak: bench/node_modules/.package-lock.json ## Load a release build for 15 minutes and report its memory (MINUTES=, SUBSCRIPTIONS=)
 	$(CARGO) build --release $(CARGO_FLAGS)
 	node bench/soak.mjs $(or $(MINUTES),15) $(or $(SUBSCRIPTIONS),1000)
 

@@ -1,7 +1,9 @@
 // Mixed load on one server for as long as asked, with what it costs: memory, open files, answers, errors.
 //
-//   cargo build --release
-//   node bench/soak.mjs [minutes = 15] [subscriptions = 1000]
+//   make soak [MINUTES=15] [SUBSCRIPTIONS=1000]
+//
+// Nine of ten subscriptions are WebSockets, which answer pings and renew their token with each refresh; the tenth is by
+// server-sent events.
 //
 // Starts the release binary on SQLite (or on SOAK_DATABASE_URL) and talks to it over loopback only. Needs Node.js 20
 // and Linux (/proc). Bounded in time and in rate; everything is stopped at the end.
@@ -13,6 +15,7 @@ import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import WebSocket from "ws";
 
 const minutes = Number(process.argv[2] ?? 15);
 const subscriptions = Number(process.argv[3] ?? 1000);
@@ -82,24 +85,69 @@ function memory() {
 }
 const openFiles = () => readdirSync(`/proc/${server.pid}/fd`).length;
 
+function report(when) {
+  console.log(`${when}: ${memory().toFixed(1)} MiB, ${openFiles()} open files, ${answers.total} answers, ` +
+    `${answers.failed} with errors, ${events} events, ${lost} subscriptions lost`);
+}
+
+const document = "subscription { sessionEvents { kind } }";
 let events = 0;
-const streams = [];
-async function subscribe(token) {
-  const accept = "text/event-stream";
-  const response = await request("subscription { sessionEvents { kind } }", token, accept, new http.Agent());
+let lost = 0;
+let ending = false;
+const open = [];
+
+async function stream(user) {
+  const response = await request(document, user.tokens.accessToken, "text/event-stream", new http.Agent());
   response.on("data", (chunk) => (events += String(chunk).split("event: next").length - 1));
   response.on("error", () => {});
-  streams.push(response);
+  response.on("close", () => (lost += ending ? 0 : 1));
+  open.push(() => response.destroy());
+}
+
+const bearer = (user) => ({ Authorization: `Bearer ${user.tokens.accessToken}` });
+
+function socket(user) {
+  return new Promise((resolve, reject) => {
+    const options = { headers: { "user-agent": "soak/1" } };
+    const connection = new WebSocket(`ws://127.0.0.1:${port}/graphql`, "graphql-transport-ws", options);
+    const send = (message) => connection.send(JSON.stringify(message));
+    connection.on("open", () => send({ type: "connection_init", payload: bearer(user) }));
+    connection.on("message", (text) => {
+      const { type } = JSON.parse(text);
+      if (type === "connection_ack") {
+        send({ type: "subscribe", id: "events", payload: { query: document } });
+        user.sockets.push(() => send({ type: "ping", payload: bearer(user) }));
+        resolve();
+      }
+      if (type === "ping") send({ type: "pong" });
+      if (type === "next") events += 1;
+    });
+    connection.on("error", reject);
+    connection.on("close", (code, reason) => {
+      if (ending) return;
+      lost += 1;
+      console.error(`a WebSocket was closed with ${code}: ${reason}`);
+    });
+    open.push(() => connection.close());
+  });
 }
 
 const sessions = [];
-for (let n = 0; n < users; n += 1) sessions.push({ name: `user_${n}`, ...(await signUp(`user_${n}`)).signUp });
-const idle = memory();
-for (let n = 0; n < subscriptions; n += 1) await subscribe(sessions[n % users].tokens.accessToken);
-await sleep(1000);
-const subscribed = memory();
-console.log(`idle ${idle.toFixed(1)} MiB; ${subscriptions} subscriptions ${subscribed.toFixed(1)} MiB, ` +
-  `${(((subscribed - idle) * 1024) / Math.max(subscriptions, 1)).toFixed(1)} KiB each`);
+for (let n = 0; n < users; n += 1) {
+  sessions.push({ name: `user_${n}`, sockets: [], ...(await signUp(`user_${n}`)).signUp });
+}
+const streams = Math.floor(subscriptions / 10);
+
+async function subscribe(count, kind, how) {
+  const before = memory();
+  for (let n = 0; n < count; n += 1) await how(sessions[n % users]);
+  await sleep(1000);
+  const each = ((memory() - before) * 1024) / Math.max(count, 1);
+  console.log(`${count} ${kind}: ${memory().toFixed(1)} MiB, ${each.toFixed(1)} KiB each`);
+}
+console.log(`idle: ${memory().toFixed(1)} MiB`);
+await subscribe(subscriptions - streams, "WebSockets", socket);
+await subscribe(streams, "event streams", stream);
 
 const renewEvery = 60_000;
 const started = Date.now();
@@ -115,7 +163,10 @@ while (Date.now() < end) {
     if (Date.now() - (user.refreshed ?? 0) > renewEvery) {
       user.refreshed = Date.now();
       work.push(run(`mutation { refreshTokens(input: {refreshToken: "${user.tokens.refreshToken}"}) ${tokens} }`)
-        .then((data) => (user.tokens = data.refreshTokens?.tokens ?? user.tokens)));
+        .then((data) => {
+          user.tokens = data.refreshTokens?.tokens ?? user.tokens;
+          for (const renew of user.sockets) renew();
+        }));
     } else if (n === 0) {
       work.push(signIn(user.name).then((data) => run("mutation { logout }", data.signIn.tokens.accessToken)));
     } else {
@@ -125,15 +176,15 @@ while (Date.now() < end) {
   await Promise.all(work);
   if (Date.now() - reported >= 60_000) {
     reported = Date.now();
-    console.log(`${Math.round((reported - started) / 60_000)} min: ${memory().toFixed(1)} MiB, ${openFiles()} open files, ` +
-      `${answers.total} answers, ${answers.failed} with errors, ${events} events`);
+    report(`${Math.round((reported - started) / 60_000)} min`);
   }
   await sleep(Math.max(0, 1000 - (Date.now() - second)));
 }
-for (const stream of streams) stream.destroy();
+ending = true;
+for (const close of open) close();
 await sleep(2000);
-console.log(`end: ${memory().toFixed(1)} MiB, ${openFiles()} open files, ${answers.total} answers, ${answers.failed} with errors, ${events} events`);
+report("end");
 server.removeAllListeners("exit");
 server.kill("SIGTERM");
 await new Promise((resolve) => server.on("exit", (code) => resolve(console.log(`stopped with ${code}`))));
-process.exit(answers.failed === 0 ? 0 : 1);
+process.exit(answers.failed + lost === 0 ? 0 : 1);

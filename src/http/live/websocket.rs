@@ -19,6 +19,9 @@ use crate::http::{
     session_request::socket_request,
 };
 
+/// Held by each connection, most of which are idle; most messages fit, and for longer ones it grows.
+const READ_BUFFER_SIZE: usize = 4 << 10;
+
 /// Upgrades a request that asks for it; `None` where it does not.
 pub(crate) async fn upgrade(
     app: &Arc<App>,
@@ -36,7 +39,8 @@ pub(crate) async fn upgrade(
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(app.body_limit)
-        .max_frame_size(app.body_limit);
+        .max_frame_size(app.body_limit)
+        .read_buffer_size(READ_BUFFER_SIZE);
     let tasks = app.connections.clone();
     let response = upgrade.on_upgrade(move |mut socket| async move {
         let speaks = socket

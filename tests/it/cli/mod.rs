@@ -2,8 +2,11 @@
 
 mod accounts;
 mod configuration;
-mod faults;
 mod keys;
+mod killed;
+mod postgres_faults;
 mod replicas;
 mod serve;
+mod sqlite_faults;
 mod support;
+mod upkeep;

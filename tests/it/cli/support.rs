@@ -230,6 +230,11 @@ impl Server {
         assert!(sent.success());
     }
 
+    /// Kills it at once, with no other process between.
+    pub(super) fn kill(&mut self) {
+        self.running.0.kill().unwrap();
+    }
+
     /// Waits for its end, and returns its status and all that it logged.
     pub(super) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.running.wait();

@@ -1,6 +1,8 @@
 //! `sessionEvents`, over each of its transports.
 
+mod cookies;
 mod crowd;
+mod keep_alive;
 mod replicas;
 pub(crate) mod socket;
 mod streams;

@@ -14,7 +14,11 @@ use crate::support::{app::TestApp, engine::FIREFOX};
 
 pub(crate) const EVENTS: &str = "subscription { sessionEvents { kind refreshOutcome session { id invalidationReason account { username } } } }";
 
-pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// How long it waits for what the server says.
+    pub(super) patience: Duration,
+}
 
 impl Socket {
     pub(super) async fn connect(app: &TestApp) -> Self {
@@ -40,7 +44,10 @@ impl Socket {
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
-        Self(connect_async(request).await.unwrap().0)
+        Self {
+            stream: connect_async(request).await.unwrap().0,
+            patience: Duration::from_secs(10),
+        }
     }
 
     /// A connection that is initialised with a token.
@@ -62,7 +69,7 @@ impl Socket {
     }
 
     pub(super) async fn send_text(&mut self, text: &str) {
-        self.0.send(Message::Text(text.into())).await.unwrap();
+        self.stream.send(Message::Text(text.into())).await.unwrap();
     }
 
     /// Subscribes, and waits until the server does.
@@ -82,7 +89,7 @@ impl Socket {
     }
 
     async fn frame(&mut self) -> Message {
-        let frame = timeout(Duration::from_secs(10), self.0.next()).await;
+        let frame = timeout(self.patience, self.stream.next()).await;
         frame
             .expect("the server says something")
             .expect("the connection is open")
@@ -99,9 +106,27 @@ impl Socket {
 
     /// The code with which the server closes, now.
     pub(crate) async fn closed(&mut self) -> u16 {
+        self.closed_because().await.0
+    }
+
+    /// Code and reason with which the server closes, now.
+    pub(super) async fn closed_because(&mut self) -> (u16, String) {
         match self.frame().await {
-            Message::Close(Some(frame)) => frame.code.into(),
+            Message::Close(Some(frame)) => (frame.code.into(), frame.reason.to_string()),
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// Code and reason with which the server closes, after whatever it has said before, and how many messages that were.
+    pub(super) async fn end(&mut self) -> (u16, String, usize) {
+        let mut said = 0;
+        loop {
+            match self.frame().await {
+                Message::Close(Some(frame)) => {
+                    return (frame.code.into(), frame.reason.to_string(), said);
+                }
+                _ => said += 1,
+            }
         }
     }
 }

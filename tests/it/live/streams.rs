@@ -1,6 +1,6 @@
 //! Server-sent events and multipart responses.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
     body::{Body, BodyDataStream},
@@ -11,13 +11,13 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::socket::EVENTS;
+use super::socket::{EVENTS, Socket};
 use crate::support::{app::TestApp, engine::FIREFOX, on_each_database};
 
-const MULTIPART: &str =
+pub(super) const MULTIPART: &str =
     "multipart/mixed;boundary=\"graphql\";subscriptionSpec=\"1.0\",application/json";
 
-fn subscribe(token: &str, accept: &str, document: &str) -> Request<Body> {
+pub(super) fn subscribe(token: &str, accept: &str, document: &str) -> Request<Body> {
     Request::post("/graphql")
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::USER_AGENT, FIREFOX)
@@ -47,7 +47,7 @@ async fn until(body: &mut BodyDataStream, wanted: &str) -> String {
 }
 
 /// Until the subscription hears of ada's sign-ins; what it said.
-async fn until_begun(app: &TestApp, body: &mut BodyDataStream) -> String {
+pub(super) async fn until_begun(app: &TestApp, body: &mut BodyDataStream) -> String {
     let signing_in = async {
         loop {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -123,5 +123,48 @@ on_each_database! {
         let stream = app.send(subscribe(token, "text/event-stream", "{ viewer { username } }")).await;
         let said = stream.body.as_str().unwrap();
         assert!(said.contains("event: next") && said.contains("ada") && said.contains("event: complete"), "{said}");
+    }
+
+    async fn a_stream_completes_when_its_token_expires(database: TestDatabase) {
+        const TTL: Duration = Duration::from_secs(2);
+        let app = TestApp::with(&database, &[], |policy| {
+            policy.access_token_ttl = TTL;
+            policy.clock_skew = Duration::ZERO;
+        })
+        .await;
+        let ada = app.engine.sign_up("ada").await;
+        let token = ada.tokens.access_token.expose_secret();
+        for (form, end) in [("text/event-stream", "event: complete\ndata: {}\n\n"), (MULTIPART, "\r\n--graphql--\r\n")] {
+            let begun = Instant::now();
+            let mut body = app.stream(subscribe(token, form, EVENTS)).await.into_body().into_data_stream();
+            let said = until(&mut body, end).await;
+            assert!(said.ends_with(end) && !said.contains("errors"), "{said}");
+            // A token's dates are whole seconds: it may be up to one shorter.
+            assert!(begun.elapsed() + Duration::from_secs(1) >= TTL, "not a moment too early");
+            assert!(body.next().await.is_none(), "there is nothing behind the end");
+        }
+        assert_eq!(app.engine.ended_with(ada.session.id).await, None, "the session lives on");
+    }
+
+    async fn the_sessions_of_another_account_are_not_heard_of(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let (ada, bob) = (app.engine.sign_up("ada").await, app.engine.sign_up("bob").await);
+        let token = ada.tokens.access_token.expose_secret();
+        let of = |account: &str| format!("subscription {{ sessionEvents(accountId: \"{account}\") {{ kind }} }}");
+        for other in [bob.account.id.to_string(), "nobody".to_owned()] {
+            for form in ["text/event-stream", MULTIPART] {
+                let refused = app.send(subscribe(token, form, &of(&other))).await;
+                let said = refused.body.as_str().unwrap();
+                assert!(said.contains(r#""code":"FORBIDDEN""#), "{said}");
+            }
+            let mut socket = Socket::signed_in(&app, token).await;
+            socket.send(&json!({ "type": "subscribe", "id": "1", "payload": { "query": of(&other) } })).await;
+            let refused = socket.next().await;
+            assert_eq!(refused["payload"]["errors"][0]["extensions"]["code"], "FORBIDDEN", "{refused}");
+            assert_eq!(socket.next().await, json!({ "type": "complete", "id": "1" }));
+        }
+        let own = of(&ada.account.id.to_string());
+        let response = app.stream(subscribe(token, "text/event-stream", &own)).await;
+        until_begun(&app, &mut response.into_body().into_data_stream()).await;
     }
 }

@@ -1,6 +1,6 @@
 //! WebSockets.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -167,5 +167,39 @@ on_each_database! {
         invalid.send(&json!({ "type": "subscribe", "id": "1", "payload": { "query": "{ viewer { username } }" } })).await;
         let answer = invalid.next().await;
         assert_eq!(answer["payload"]["data"]["viewer"]["username"], "ada", "its id is free again: {answer}");
+    }
+
+    async fn fifty_operations_run_at_a_time_and_one_more_is_over_the_limit(database: TestDatabase) {
+        const LIMIT: usize = 50;
+        let app = TestApp::new(&database).await;
+        let ada = app.engine.sign_up("ada").await;
+        let mut socket = Socket::signed_in(&app, token(&ada)).await;
+        let subscribe = |id: usize| json!({ "type": "subscribe", "id": id.to_string(), "payload": { "query": EVENTS } });
+        for id in 0..LIMIT - 2 {
+            socket.send(&subscribe(id)).await;
+        }
+        // What waits until it has begun is an operation too.
+        socket.subscribe(&(LIMIT - 2).to_string(), EVENTS).await;
+        let mut waiting: HashSet<_> = (0..LIMIT - 1).map(|id| id.to_string()).collect();
+        while !waiting.is_empty() {
+            // An event for those that had not begun at the last one.
+            app.engine.sign_in("ada").await;
+            socket.send(&json!({ "type": "ping" })).await;
+            loop {
+                let message = socket.next().await;
+                if message["type"] == "pong" {
+                    break;
+                }
+                waiting.remove(message["id"].as_str().unwrap());
+            }
+        }
+        socket.send(&subscribe(LIMIT - 1)).await;
+        socket.send(&json!({ "type": "complete", "id": "0" })).await;
+        socket.send(&subscribe(LIMIT)).await;
+        socket.send(&json!({ "type": "ping" })).await;
+        while socket.next().await["type"] != "pong" {}
+        socket.send(&subscribe(LIMIT + 1)).await;
+        let (code, reason, _) = socket.end().await;
+        assert_eq!((code, reason.as_str()), (4400, "Too many operations at a time"));
     }
 }

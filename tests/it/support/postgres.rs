@@ -120,6 +120,23 @@ pub(crate) struct Cluster {
     _watchdog: Option<ChildStdin>,
 }
 
+/// A server that does not answer for now.
+#[must_use]
+pub(crate) struct Hanging(Vec<String>);
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        signal("CONT", &self.0);
+    }
+}
+
+/// One of the processes may have ended meanwhile.
+fn signal(name: &str, processes: &[String]) {
+    let mut command = Command::new("kill");
+    command.arg(format!("-{name}")).args(processes);
+    let _ = command.stderr(Stdio::null()).status();
+}
+
 /// Whether what is committed survives a crash of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Durability {
@@ -170,6 +187,22 @@ impl Cluster {
             command.uid(owner.uid()).gid(owner.gid());
         }
         assert!(command.status().unwrap().success(), "pg_ctl {arguments:?}");
+    }
+
+    /// Lets a server of one's own hang, connections and all, until what is returned is dropped: its processes are stopped.
+    pub(crate) fn hang(&self) -> Hanging {
+        let data = self.data_dir.as_ref().expect("a server of one's own");
+        let postmaster = fs::read_to_string(data.join("postmaster.pid")).unwrap();
+        let postmaster = postmaster.lines().next().unwrap().to_owned();
+        // First the one that starts the others.
+        signal("STOP", std::slice::from_ref(&postmaster));
+        let children = format!("/proc/{postmaster}/task/{postmaster}/children");
+        let children = fs::read_to_string(children).expect("Linux, with its /proc");
+        let mut processes: Vec<String> = children.split(' ').map(str::to_owned).collect();
+        processes.retain(|process| !process.is_empty());
+        signal("STOP", &processes);
+        processes.push(postmaster);
+        Hanging(processes)
     }
 
     /// Starts a server that lives as long as what is returned, or as this process.
