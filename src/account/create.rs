@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Accounts, Email, Username, taken};
 use crate::{
-    crypto::password::{Password, Waiting},
+    crypto::password::{Password, Place},
     entity::account,
     error::{Error, Result},
     request::SessionRequest,
@@ -27,6 +27,32 @@ pub struct NewAccount {
     pub permissions: Vec<String>,
 }
 
+/// What an account is made of, in the form in which it is stored, the password apart.
+pub(super) struct CheckedAccount {
+    username: Option<Username>,
+    email: Option<Email>,
+    email_verified: bool,
+    password: Option<Password>,
+    permissions: String,
+}
+
+impl NewAccount {
+    /// Checks what needs no database.
+    pub(super) fn checked(self) -> Result<CheckedAccount> {
+        let checked = CheckedAccount {
+            username: self.username.as_deref().map(Username::parse).transpose()?,
+            email: self.email.as_deref().map(Email::parse).transpose()?,
+            email_verified: self.email_verified,
+            permissions: permissions_claim(&self.permissions)?,
+            password: self.password,
+        };
+        if let Some(password) = &checked.password {
+            ensure_settable("password", password)?;
+        }
+        Ok(checked)
+    }
+}
+
 impl Accounts {
     /// Creates an account.
     ///
@@ -39,47 +65,38 @@ impl Accounts {
         request: &SessionRequest,
         new: NewAccount,
     ) -> Result<account::Model> {
-        let row = self.new_row(new, &request.waiting()).await?;
+        let new = new.checked()?;
+        let place = match new.password {
+            Some(_) => Some(self.passwords.enqueue_new(&request.waiting())?),
+            None => None,
+        };
+        let row = self.new_row(new, place).await?;
         insert(self.db(), row).await
     }
 
-    /// Checks what an account is made of, and makes its row.
+    /// Makes the row of an account; a password needs a place in the queue.
     pub(super) async fn new_row(
         &self,
-        new: NewAccount,
-        waiting: &Waiting,
+        new: CheckedAccount,
+        place: Option<Place>,
     ) -> Result<account::Model> {
-        let username = new.username.as_deref().map(Username::parse).transpose()?;
-        let email = new.email.as_deref().map(Email::parse).transpose()?;
-        let permissions = permissions_claim(&new.permissions)?;
-        let password_hash = match new.password {
-            Some(password) => Some(self.hash("password", password, waiting).await?),
+        let password_hash = match new.password.zip(place) {
+            Some((password, place)) => Some(self.passwords.hash(place, password).await?),
             None => None,
         };
         let now = self.sessions.clock().now();
         Ok(account::Model {
             id: self.new_id()?,
-            username: username.map(Username::into_string),
-            email_verified: new.email_verified && email.is_some(),
-            email: email.map(Email::into_string),
+            username: new.username.map(Username::into_string),
+            email_verified: new.email_verified && new.email.is_some(),
+            email: new.email.map(Email::into_string),
             password_hash,
-            permissions,
+            permissions: new.permissions,
             deactivated_at: None,
             credentials_version: 0,
             created_at: now,
             updated_at: now,
         })
-    }
-
-    /// Hashes a new password.
-    pub(super) async fn hash(
-        &self,
-        field: &'static str,
-        password: Password,
-        waiting: &Waiting,
-    ) -> Result<String> {
-        ensure_settable(field, &password)?;
-        self.passwords.hash(password, waiting).await
     }
 
     fn new_id(&self) -> Result<Uuid> {

@@ -15,12 +15,7 @@ use tracing_subscriber::EnvFilter;
 use super::CommandResult;
 
 /// Keys that are read and checked, and that nothing heeds in this version.
-const WITHOUT_EFFECT: [&str; 4] = [
-    "sign_in_failures",
-    "sign_up_limit",
-    "refresh_limit",
-    "metrics",
-];
+const WITHOUT_EFFECT: [&str; 1] = ["metrics"];
 
 pub(super) async fn serve(config: Config) -> CommandResult {
     log(&config)?;

@@ -6,11 +6,12 @@ use std::{
 };
 
 /// Each module with the modules of this crate that it may use, itself and what stands in `COMMON` apart.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     (
         "account",
         &[
-            "crypto", "database", "entity", "page", "request", "scope", "session",
+            "crypto", "database", "entity", "limit", "network", "page", "request", "scope",
+            "session",
         ],
     ),
     ("clock", &[]),
@@ -33,6 +34,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ),
     ("keys", &["crypto", "database", "entity", "request"]),
     ("lease", &["entity"]),
+    ("limit", &["entity"]),
     ("network", &[]),
     ("page", &[]),
     ("random", &[]),
@@ -41,13 +43,13 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     (
         "services",
         &[
-            "account", "config", "crypto", "database", "entity", "keys", "session",
+            "account", "config", "crypto", "database", "entity", "keys", "limit", "session",
         ],
     ),
     (
         "session",
         &[
-            "crypto", "database", "entity", "keys", "network", "page", "request", "scope",
+            "crypto", "database", "entity", "keys", "limit", "network", "page", "request", "scope",
         ],
     ),
 ];
@@ -62,7 +64,7 @@ const FENCED: [(&str, &[&str]); 4] = [
     (
         "sea_orm::",
         &[
-            "account", "database", "entity", "error", "http", "keys", "lease", "services",
+            "account", "database", "entity", "error", "http", "keys", "lease", "limit", "services",
             "session",
         ],
     ),

@@ -53,11 +53,11 @@ on_each_database! {
         let copies = if database.is_postgres() {
             "INSERT INTO sessions SELECT gen_random_uuid(), account_id, generation, parent, seen_generation, ip, user_agent, \
              user_agent_family, metadata, created_at, refreshed_at, last_seen_at, expires_at, absolute_expires_at, \
-             invalidated_at, invalidation_reason FROM sessions CROSS JOIN generate_series(1, 2500)"
+             invalidated_at, invalidation_reason, opened_in FROM sessions CROSS JOIN generate_series(1, 2500)"
         } else {
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) INSERT INTO sessions SELECT \
              randomblob(16), account_id, generation, parent, seen_generation, ip, user_agent, user_agent_family, metadata, \
-             created_at, refreshed_at, last_seen_at, expires_at, absolute_expires_at, invalidated_at, invalidation_reason \
+             created_at, refreshed_at, last_seen_at, expires_at, absolute_expires_at, invalidated_at, invalidation_reason, opened_in \
              FROM sessions CROSS JOIN n"
         };
         sea_orm::ConnectionTrait::execute_unprepared(&engine.db, copies).await.unwrap();
