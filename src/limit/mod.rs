@@ -50,8 +50,9 @@
 //!
 //! A counter's name is an HMAC under a key that is derived from the one of service keys: no identifier and no address is
 //! there to be read, and a new master secret loses no count. Only attempts that go on make rows, and a network is allowed
-//! limit × 10 of these in a window: 2 × 10 × limit + 2 rows at most (202 with the defaults), and a /48 ten times as many.
-//! Pruning deletes rows whose window has ended. Refreshes are counted in 8 MiB of memory at most; where sessions beyond
+//! limit × 10 failures in a window: that makes 2 × 10 × limit + 2 rows at most (202 with the defaults), in a /48 ten times
+//! as many; and an account that signs in makes two for each network that it does so from. Pruning
+//! ([`Sessions::prune`](crate::session::Sessions::prune)) deletes rows whose window has ended. Refreshes are counted in 8 MiB of memory at most; where sessions beyond
 //! that are refreshed at once, those are forgotten that have been quiet for longest.
 
 mod budget;

@@ -4,6 +4,7 @@ mod given_back;
 mod guessing;
 mod networks;
 mod parallel;
+mod queue;
 mod refreshes;
 mod sign_ups;
 mod stored;

@@ -11,12 +11,12 @@ use crate::support::{engine::PASSWORDS, on_each_database};
 const GUESSED_FROM_NETWORK: u8 = 4;
 
 /// Two replicas whose queues have room for all that comes.
-async fn replicas(database: &TestDatabase) -> [Engine; 2] {
+async fn replicas(database: &TestDatabase, failures: Rate) -> [Engine; 2] {
     let roomy = PasswordPolicy {
         queue: 10_000,
         ..PASSWORDS
     };
-    let mut one = Engine::new(database).await;
+    let mut one = engine_with(database, |policy| policy.sign_in_failures = Some(failures)).await;
     let mut two = one.replica(database).await;
     for replica in [&mut one, &mut two] {
         replica.accounts = Accounts::new(replica.sessions.clone(), roomy).unwrap();
@@ -58,7 +58,7 @@ fn expected(outcomes: &[(&str, usize)]) -> HashMap<String, usize> {
 
 on_each_database! {
     async fn of_a_thousand_attempts_from_one_network_ten_are_hashed_and_the_owner_gets_in(database: TestDatabase) {
-        let replicas = replicas(&database).await;
+        let replicas = replicas(&database, rate(10, 900)).await;
         replicas[0].sign_up("ada").await;
         let mut attempts: Vec<_> = (0..1_000)
             .map(|n| spawn(&replicas, n, "198.51.100.1".to_owned(), "ada", WRONG))
@@ -72,7 +72,7 @@ on_each_database! {
     }
 
     async fn of_many_networks_at_once_each_has_one_try_and_all_have_ten_times_the_limit(database: TestDatabase) {
-        let replicas = replicas(&database).await;
+        let replicas = replicas(&database, rate(10, 900)).await;
         replicas[0].sign_up("ada").await;
         let attempts: Vec<_> = (0..800)
             .map(|n| {
@@ -90,7 +90,7 @@ on_each_database! {
     }
 
     async fn of_many_identifiers_at_once_a_network_has_ten_times_the_limit(database: TestDatabase) {
-        let replicas = replicas(&database).await;
+        let replicas = replicas(&database, rate(10, 900)).await;
         let attempts: Vec<_> = (0..400)
             .map(|n| spawn(&replicas, n, "198.51.100.1".to_owned(), &format!("nobody_{n}"), WRONG))
             .collect();
@@ -100,7 +100,7 @@ on_each_database! {
     }
 
     async fn right_passwords_at_once_do_not_limit_one_another(database: TestDatabase) {
-        let replicas = replicas(&database).await;
+        let replicas = replicas(&database, rate(10, 900)).await;
         replicas[0].sign_up("ada").await;
         fail(&replicas[0], "192.0.2.1", "ada", 8).await;
         let attempts = (0..60).map(|n| spawn(&replicas, n, "192.0.2.1".to_owned(), "ada", PASSWORD)).collect();
@@ -111,5 +111,90 @@ on_each_database! {
         let attempts = (0..40).map(|n| spawn(&replicas, n, format!("192.0.2.{}", 10 + n % 2), "ada", PASSWORD)).collect();
         assert_eq!(outcomes(attempts).await, expected(&[("OK", 40)]));
         assert_eq!(counts(&replicas[0], GUESSED).await, [10]);
+    }
+}
+
+/// Attempts that have looked at the counters before the first of them is written: what another transaction is about to
+/// insert, they do not see and wait for.
+mod on_postgres {
+    use sea_orm::{
+        ActiveModelTrait, ColumnTrait, DatabaseConnection, DatabaseTransaction, IntoActiveModel,
+        QueryFilter, TransactionTrait,
+    };
+
+    use super::*;
+    use crate::support::database::scalar;
+
+    const WAITING: &str = "SELECT COUNT(*) FROM pg_stat_activity \
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
+    /// Takes the newest counter of a kind away, and begins to insert it again.
+    async fn hold(elsewhere: &DatabaseConnection, kind: u8) -> DatabaseTransaction {
+        let rows = counter::Entity::find().all(elsewhere).await.unwrap();
+        let of_kind = rows.into_iter().filter(|row| row.key[0] == kind);
+        let row = of_kind.max_by_key(|row| row.ends_at).unwrap();
+        counter::Entity::delete_many()
+            .filter(counter::Column::Key.eq(row.key.clone()))
+            .exec(elsewhere)
+            .await
+            .unwrap();
+        let transaction = elsewhere.begin().await.unwrap();
+        let inserting = row.into_active_model().reset_all();
+        inserting.insert(&transaction).await.unwrap();
+        transaction
+    }
+
+    /// Lets go of it when so many wait.
+    async fn release(elsewhere: &DatabaseConnection, held: DatabaseTransaction, waiting: i64) {
+        while scalar(elsewhere, WAITING).await < waiting {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        held.rollback().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn attempts_that_meet_before_a_counter_is_there_keep_its_limit() {
+        let database = TestDatabase::postgres().await;
+        let replicas = replicas(&database, rate(1, 900)).await;
+        let elsewhere = database.connect().await;
+        fail(&replicas[0], "198.51.100.1", "somebody", 1).await;
+        let held = hold(&elsewhere, NETWORK).await;
+        let attempts: Vec<_> = (0..16)
+            .map(|n| {
+                let identifier = format!("nobody_{n}");
+                spawn(&replicas, n, "198.51.100.1".to_owned(), &identifier, WRONG)
+            })
+            .collect();
+        release(&elsewhere, held, 16).await;
+        let outcomes = outcomes(attempts).await;
+        let ten_of_them = [("AUTHENTICATION_FAILED", 10), ("RATE_LIMITED", 6)];
+        assert_eq!(outcomes, expected(&ten_of_them));
+        assert_eq!(counts(&replicas[0], NETWORK).await, [10]);
+        // What the others were charged for their identifiers is given back, as far as it was charged.
+        let mut guessed = counts(&replicas[0], GUESSED).await;
+        guessed.retain(|count| *count > 0);
+        assert_eq!(guessed, [1; 11]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_two_replicas_one_has_a_fresh_networks_one_try() {
+        let database = TestDatabase::postgres().await;
+        let replicas = replicas(&database, rate(1, 900)).await;
+        let elsewhere = database.connect().await;
+        replicas[0].sign_up("ada").await;
+        fail(&replicas[0], "198.51.100.1", "ada", 1).await;
+        replicas[0].advance(1);
+        fail(&replicas[0], "203.0.113.1", "ada", 1).await;
+        // The second network's failure with this identifier.
+        let held = hold(&elsewhere, GUESSED_FROM_NETWORK).await;
+        let attempts: Vec<_> = (0..2)
+            .map(|n| spawn(&replicas, n, "203.0.113.1".to_owned(), "ada", WRONG))
+            .collect();
+        release(&elsewhere, held, 2).await;
+        let outcomes = outcomes(attempts).await;
+        let one_of_them = [("AUTHENTICATION_FAILED", 1), ("RATE_LIMITED", 1)];
+        assert_eq!(outcomes, expected(&one_of_them));
+        assert_eq!(counts(&replicas[0], GUESSED).await, [3]);
+        assert_eq!(counts(&replicas[0], NETWORK).await, [1, 2]);
     }
 }
