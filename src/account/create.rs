@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Accounts, Email, Username, taken};
 use crate::{
-    crypto::password::{Password, Place},
+    crypto::password::{Password, Place, Waiting},
     entity::account,
     error::{Error, Result},
     request::SessionRequest,
@@ -27,30 +27,13 @@ pub struct NewAccount {
     pub permissions: Vec<String>,
 }
 
-/// What an account is made of, in the form in which it is stored, the password apart.
-pub(super) struct CheckedAccount {
+/// What an account is made of, in the form in which it is stored, with a place in the queue to hash its password.
+pub(super) struct QueuedAccount {
     username: Option<Username>,
     email: Option<Email>,
     email_verified: bool,
-    password: Option<Password>,
+    password: Option<(Password, Place)>,
     permissions: String,
-}
-
-impl NewAccount {
-    /// Checks what needs no database.
-    pub(super) fn checked(self) -> Result<CheckedAccount> {
-        let checked = CheckedAccount {
-            username: self.username.as_deref().map(Username::parse).transpose()?,
-            email: self.email.as_deref().map(Email::parse).transpose()?,
-            email_verified: self.email_verified,
-            permissions: permissions_claim(&self.permissions)?,
-            password: self.password,
-        };
-        if let Some(password) = &checked.password {
-            ensure_settable("password", password)?;
-        }
-        Ok(checked)
-    }
 }
 
 impl Accounts {
@@ -65,22 +48,36 @@ impl Accounts {
         request: &SessionRequest,
         new: NewAccount,
     ) -> Result<account::Model> {
-        let new = new.checked()?;
-        let place = match new.password {
-            Some(_) => Some(self.passwords.enqueue_new(&request.waiting())?),
-            None => None,
-        };
-        let row = self.new_row(new, place).await?;
+        let queued = self.enqueue(new, &request.waiting())?;
+        let row = self.new_row(queued).await?;
         insert(self.db(), row).await
     }
 
-    /// Makes the row of an account; a password needs a place in the queue.
-    pub(super) async fn new_row(
-        &self,
-        new: CheckedAccount,
-        place: Option<Place>,
-    ) -> Result<account::Model> {
-        let password_hash = match new.password.zip(place) {
+    /// Checks what needs no database, and takes a place in the queue.
+    pub(super) fn enqueue(&self, new: NewAccount, waiting: &Waiting) -> Result<QueuedAccount> {
+        let username = new.username.as_deref().map(Username::parse).transpose()?;
+        let email = new.email.as_deref().map(Email::parse).transpose()?;
+        let permissions = permissions_claim(&new.permissions)?;
+        let password = match new.password {
+            Some(password) => {
+                ensure_settable("password", &password)?;
+                let place = self.passwords.enqueue_new(waiting)?;
+                Some((password, place))
+            }
+            None => None,
+        };
+        Ok(QueuedAccount {
+            username,
+            email,
+            email_verified: new.email_verified,
+            password,
+            permissions,
+        })
+    }
+
+    /// Makes the row of an account.
+    pub(super) async fn new_row(&self, new: QueuedAccount) -> Result<account::Model> {
+        let password_hash = match new.password {
             Some((password, place)) => Some(self.passwords.hash(place, password).await?),
             None => None,
         };

@@ -56,11 +56,10 @@ impl Accounts {
             password: Some(password),
             ..NewAccount::default()
         };
-        let new = new.checked()?;
-        let place = self.passwords.enqueue_new(&request.waiting())?;
+        let queued = self.enqueue(new, &request.waiting())?;
         // Whatever comes of it: that a name is taken is an answer too.
         self.charge_sign_up(connection_info.ip).await?;
-        let row = self.new_row(new, Some(place)).await?;
+        let row = self.new_row(queued).await?;
 
         let (this, of_request) = (self.clone(), request.clone());
         let opening = self.sessions.to_the_end(async move {

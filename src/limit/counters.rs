@@ -74,6 +74,10 @@ impl Refused {
 /// One statement where it goes on. It locks the counters that are there in the order of their names, compares, and then
 /// writes all of them in the same order. Counters that another attempt makes between the two are compared as they are
 /// written; where that refuses some, what was charged is given back and all are looked at again.
+///
+/// # Errors
+///
+/// What the database says; then nothing is charged.
 pub(crate) async fn charge(
     db: &DatabaseConnection,
     now: DateTime<Utc>,
@@ -105,6 +109,10 @@ pub(crate) async fn charge(
 }
 
 /// Takes a charge back, where its windows have not ended meanwhile.
+///
+/// # Errors
+///
+/// What the database says; then the charge stays.
 pub(crate) async fn give_back(db: &DatabaseConnection, charge: &Charge) -> Result<()> {
     let backend = db.get_database_backend();
     let mut sql = Sql::default();
@@ -127,6 +135,10 @@ pub(crate) async fn give_back(db: &DatabaseConnection, charge: &Charge) -> Resul
 
 /// Deletes counters whose window has ended, in batches. None that an attempt holds is waited for, so no attempt waits for
 /// one that waits for it.
+///
+/// # Errors
+///
+/// What the database says; the batches before it are deleted.
 pub(crate) async fn prune(db: &DatabaseConnection, now: DateTime<Utc>) -> Result<()> {
     let ended = Query::select()
         .column(counter::Column::Key)

@@ -1,8 +1,9 @@
 //! RATE_LIMITED, as clients see it: once for each executed field, whatever the document looks like.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sessiongraph::{limit::Rate, session::Policy};
-use std::time::Duration;
 
 use crate::support::{
     app::{Answer, ORIGIN, TestApp, refresh_token},
@@ -36,16 +37,16 @@ fn codes(answer: &Answer) -> Vec<(String, String)> {
     codes
 }
 
-fn minute(count: u32) -> Option<Rate> {
+fn a_minute(count: u32) -> Rate {
     let per = Duration::from_mins(1);
-    Some(Rate { count, per })
+    Rate { count, per }
 }
 
 fn no_change(_: &mut Policy) {}
 
 on_each_database! {
     async fn it_says_when_to_come_again(database: TestDatabase) {
-        let app = TestApp::with(&database, &[], |policy| policy.sign_in_failures = minute(1)).await;
+        let app = TestApp::with(&database, &[], |policy| policy.sign_in_failures = Some(a_minute(1))).await;
         let login = app.sign_up("ada").await;
         let wrong = format!("mutation {{ {} }}", sign_in("ada", WRONG));
         assert_eq!(app.anonymous().query(&wrong).await.error(), &json!({ "code": "AUTHENTICATION_FAILED" }));
@@ -83,7 +84,7 @@ on_each_database! {
     }
 
     async fn a_batch_of_ten_is_ten_attempts(database: TestDatabase) {
-        let app = TestApp::with(&database, &[], |policy| policy.sign_in_failures = minute(7)).await;
+        let app = TestApp::with(&database, &[], |policy| policy.sign_in_failures = Some(a_minute(7))).await;
         app.sign_up("ada").await;
         let wrong = format!("mutation {{ {} }}", sign_in("ada", WRONG));
         let batch = Value::from(vec![json!({ "query": wrong }); 10]);
@@ -97,7 +98,7 @@ on_each_database! {
     }
 
     async fn aliased_sign_ups_are_counted_each(database: TestDatabase) {
-        let app = TestApp::with(&database, &[], |policy| policy.sign_up_limit = minute(3)).await;
+        let app = TestApp::with(&database, &[], |policy| policy.sign_up_limit = Some(a_minute(3))).await;
         let sign_up = |n: usize| format!(
             "signUp(input: {{ username: \"user_{n}\", password: \"{PASSWORD}\" }}) {{ account {{ id }} }}"
         );
@@ -111,7 +112,7 @@ on_each_database! {
     }
 
     async fn refreshing_too_often_leaves_the_session_as_it_is(database: TestDatabase) {
-        let app = TestApp::with(&database, &[], |policy| policy.refresh_limit = minute(2)).await;
+        let app = TestApp::with(&database, &[], |policy| policy.refresh_limit = Some(a_minute(2))).await;
         let login = app.sign_up("ada").await;
         let token = refresh_token(&login);
         assert_eq!(app.refresh(token).await.data("refreshTokens")["refreshOutcome"], "ROTATED");
@@ -122,7 +123,7 @@ on_each_database! {
     }
 
     async fn cookies_stay_when_a_renewal_is_refused(database: TestDatabase) {
-        let app = TestApp::with(&database, &[], |policy| policy.refresh_limit = minute(1)).await;
+        let app = TestApp::with(&database, &[], |policy| policy.refresh_limit = Some(a_minute(1))).await;
         let mut browser = app.browser();
         browser.client = browser.client.with("origin", ORIGIN);
         browser.sign_up("ada").await;

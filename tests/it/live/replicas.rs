@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use secrecy::SecretString;
-use sessiongraph::session::{InvalidateSessions, Notice, Relay, SessionEventKind, Subscriber};
+use sessiongraph::{
+    clock::ManualClock,
+    session::{InvalidateSessions, Notice, Relay, SessionEventKind, Subscriber},
+};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -45,7 +48,7 @@ on_each_database! {
     }
 
     async fn a_subscriber_that_falls_back_too_far_is_let_go(database: TestDatabase) {
-        let engine = Engine::new(&database).await;
+        let engine = Engine::with(&database, ManualClock::default(), |policy| policy.refresh_limit = None).await;
         let login = engine.sign_up("ada").await;
         let caller = engine.show(&login.tokens.access_token).await;
         let subscriber = Subscriber::Session(caller.session_claims().unwrap().clone());
