@@ -99,6 +99,20 @@ on_each_database! {
         assert_eq!((counts(&replicas[0], NETWORK).await, counts(&replicas[0], GUESSED).await), (vec![100], vec![1; 100]));
     }
 
+    /// All counters are new to most of them, and each is shared with some of the others.
+    async fn attempts_that_share_new_counters_do_not_lock_each_other_up(database: TestDatabase) {
+        let replicas = replicas(&database, rate(10, 900)).await;
+        for round in 0..10 {
+            let attempts = (0..60)
+                .map(|n| {
+                    let ip = format!("2001:db8:{round}:{}::1", n % 7);
+                    spawn(&replicas, n, ip, &format!("nobody_{round}_{}", n % 9), WRONG)
+                })
+                .collect();
+            assert_eq!(outcomes(attempts).await, expected(&[("AUTHENTICATION_FAILED", 60)]));
+        }
+    }
+
     async fn right_passwords_at_once_do_not_limit_one_another(database: TestDatabase) {
         let replicas = replicas(&database, rate(10, 900)).await;
         replicas[0].sign_up("ada").await;
