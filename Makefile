@@ -14,6 +14,7 @@ ARGS ?=
 
 schema_tools := tests/schema-tools
 gateways := tests/gateways
+graphql_over_http := tests/graphql-over-http
 print_schema := $(CARGO) run --quiet $(CARGO_FLAGS) -- schema
 
 .PHONY: help
@@ -27,7 +28,7 @@ run: ## Start the server on http://127.0.0.1:4000/graphql, with SQLite in ./data
 	$(CARGO) run $(CARGO_FLAGS) -- serve $(ARGS)
 
 .PHONY: test
-test: test-rust test-schema test-gateways ## Run all tests (installs what they need)
+test: test-rust test-schema test-http test-gateways ## Run all tests (installs what they need)
 
 .PHONY: test-rust
 test-rust: test-tools ## Run the Rust tests, on SQLite and PostgreSQL, with examples and doc tests
@@ -36,6 +37,11 @@ test-rust: test-tools ## Run the Rust tests, on SQLite and PostgreSQL, with exam
 .PHONY: test-schema
 test-schema: $(schema_tools)/node_modules/.package-lock.json ## Read schema.graphql with the tools that clients use
 	npm --prefix $(schema_tools) test
+
+.PHONY: test-http
+test-http: $(graphql_over_http)/node_modules/.package-lock.json ## Audit the server against GraphQL over HTTP
+	$(CARGO) build $(CARGO_FLAGS)
+	npm --prefix $(graphql_over_http) test
 
 .PHONY: test-gateways
 test-gateways: $(gateways)/node_modules/.package-lock.json ## Put real federation gateways in front of the server

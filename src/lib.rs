@@ -78,6 +78,7 @@ pub mod http;
 pub mod keys;
 pub mod lease;
 pub mod limit;
+pub mod metrics;
 pub mod network;
 pub mod page;
 pub mod random;

@@ -122,6 +122,9 @@ pub struct Claims {
     pub iat: i64,
     /// When it expires, in seconds since 1970.
     pub exp: i64,
+    /// Before when it is not to be accepted, in seconds since 1970. Tokens issued here have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
     /// The account's permissions, separated by spaces.
     pub scope: String,
     /// What hooks added.
@@ -283,6 +286,7 @@ mod tests {
             jti: "abc.3".into(),
             iat: 1_000,
             exp: 1_300,
+            nbf: None,
             scope: "a b".into(),
             extra: Map::new(),
         }

@@ -1,4 +1,4 @@
-//! Limits of documents: depth, complexity, aliases.
+//! Limits of documents: depth, complexity, aliases, directives, size.
 //!
 //! Counted before validation, with the variables at hand, and in time that grows with the document's size alone: each
 //! fragment is weighed once, however often it is spread. (Validation itself takes time that is exponential in the number
@@ -18,6 +18,7 @@ use async_trait::async_trait;
 
 use super::{
     document::{fill_in, look},
+    document_size::DocumentSize,
     errors::request_error,
 };
 use crate::{
@@ -27,6 +28,10 @@ use crate::{
 
 /// Selection sets within each other, those of fragments included: beyond it nobody has to look, and no stack has to hold.
 const MAX_NESTING: usize = 128;
+/// Directives in a document.
+const MAX_DIRECTIVES: u64 = 200;
+/// Names and values in a document: far more than any client writes, and quickly validated.
+const MAX_TOKENS: u64 = 15_000;
 /// More are refused, whatever their complexity.
 pub(super) const MAX_REPRESENTATIONS: u16 = 1_000;
 
@@ -59,6 +64,7 @@ impl Extension for DocumentLimits {
     ) -> ServerResult<Request> {
         let mut request = next.run(ctx, request).await?;
         let checked = look(&mut request, |document, _, variables| {
+            check_size(DocumentSize::of(document))?;
             // All operations, not only the one that runs: validation walks through each of them.
             document.operations.iter().try_for_each(|(_, operation)| {
                 let mut scale = Scale {
@@ -91,24 +97,27 @@ impl DocumentLimits {
                 "are 1,000 at most",
             ));
         }
-        let limits = [
-            ("depth", weight.depth, self.depth),
-            ("complexity", weight.complexity, self.complexity),
-            ("aliases", weight.aliases, self.aliases),
-        ];
-        for (limit, value, allowed) in limits {
-            let allowed = allowed as u64;
-            if value > allowed {
-                return Err(ErrorKind::QueryTooComplex {
-                    limit,
-                    value,
-                    allowed,
-                }
-                .into());
-            }
-        }
-        Ok(())
+        within("depth", weight.depth, self.depth as u64)?;
+        within("complexity", weight.complexity, self.complexity as u64)?;
+        within("aliases", weight.aliases, self.aliases as u64)
     }
+}
+
+fn check_size(size: DocumentSize) -> Result<(), Error> {
+    within("directives", size.directives, MAX_DIRECTIVES)?;
+    within("tokens", size.tokens, MAX_TOKENS)
+}
+
+fn within(limit: &'static str, value: u64, allowed: u64) -> Result<(), Error> {
+    if value > allowed {
+        let too_complex = ErrorKind::QueryTooComplex {
+            limit,
+            value,
+            allowed,
+        };
+        return Err(too_complex.into());
+    }
+    Ok(())
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 mod batching;
 mod current;
 pub(crate) mod document;
+mod document_size;
 mod error_extension;
 mod errors;
 mod limits;

@@ -25,12 +25,28 @@ const RESTART_DELAY: Duration = Duration::from_secs(1);
 /// The lease on pruning.
 const PRUNING: &str = "prune";
 
-/// Begins all of it; it ends when the set is dropped.
-pub(super) fn begin(config: &Config, services: &Services) -> Result<JoinSet<()>> {
+/// What runs; it ends when it is dropped.
+pub(super) struct Background {
+    relay: Relay,
+    tasks: JoinSet<()>,
+}
+
+impl Background {
+    /// Ends it, after what is still to be written and told.
+    pub(super) async fn end(mut self, sessions: &Sessions) -> Result<()> {
+        self.tasks.shutdown().await;
+        self.relay.announce_outbox().await;
+        sessions.flush_activity().await
+    }
+}
+
+/// Begins all of it.
+pub(super) async fn begin(config: &Config, services: &Services) -> Result<Background> {
     let mut tasks = JoinSet::new();
     let sessions = services.sessions.clone();
     let holder = random::new_id(crate::clock::Clock::now(&SystemClock), &SystemRandom)?;
     let relay = Relay::new(sessions.clone(), holder);
+    relay.remember_the_past().await?;
     let leases = Leases::new(services.db.clone(), Arc::new(SystemClock), holder);
 
     let keyring = Arc::clone(&services.keyring);
@@ -52,15 +68,16 @@ pub(super) fn begin(config: &Config, services: &Services) -> Result<JoinSet<()>>
             async move { relay.listen(&url).await }
         }));
     }
+    let reading = relay.clone();
     tasks.spawn(restarted("reading events", move || {
-        let relay = relay.clone();
+        let relay = reading.clone();
         async move { relay.read().await }
     }));
     let (retention, every) = (config.retention, config.prune_interval);
     tasks.spawn(restarted("pruning", move || {
         prune(sessions.clone(), leases.clone(), retention, every)
     }));
-    Ok(tasks)
+    Ok(Background { relay, tasks })
 }
 
 /// A task that panics is begun again: a server must not go on without it, and nobody would notice.

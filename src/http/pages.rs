@@ -13,6 +13,7 @@ use axum_extra::{
     headers::{ETag, IfNoneMatch},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -61,6 +62,16 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
         )
             .into_response(),
     }
+}
+
+/// `/metrics`, in Prometheus' text format.
+pub(super) fn metrics(recorded: &PrometheusHandle) -> Response {
+    recorded.run_upkeep();
+    let content_type = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
+    (content_type, recorded.render()).into_response()
 }
 
 /// `/`.

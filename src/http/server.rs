@@ -1,6 +1,10 @@
 //! The router, and serving it until it is told to stop.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -10,6 +14,7 @@ use axum::{
     routing,
     serve::ListenerExt,
 };
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use sea_orm::DatabaseConnection;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -31,6 +36,7 @@ use crate::{
     error::{Error, Result},
     graphql::{DocumentLimits, Schema, SchemaOptions, schema},
     keys::Keyring,
+    metrics,
     services::Services,
     session::Sessions,
 };
@@ -62,6 +68,7 @@ pub struct App {
     pub(super) shutdown: CancellationToken,
     allowed_origins: Vec<HeaderValue>,
     playground: bool,
+    recorded: Option<PrometheusHandle>,
 }
 
 impl App {
@@ -106,8 +113,23 @@ impl App {
                 .filter_map(|origin| origin.parse().ok())
                 .collect(),
             playground: config.playground,
+            recorded: config.metrics.then(recorder).flatten(),
         }
     }
+}
+
+/// The process's recorder of metrics: there is one, whoever installs it. `None` where the program has its own.
+fn recorder() -> Option<PrometheusHandle> {
+    static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    let install = || {
+        let Ok(recorder) = PrometheusBuilder::new().install_recorder() else {
+            tracing::warn!("/metrics is not served: this program records its metrics itself");
+            return None;
+        };
+        metrics::describe();
+        Some(recorder)
+    };
+    RECORDER.get_or_init(install).clone()
 }
 
 /// All routes. The peer's address has to be in each request (`into_make_service_with_connect_info`).
@@ -129,6 +151,10 @@ pub fn router(app: App) -> Router {
         router = router
             .route("/", routing::get(pages::root))
             .route("/playground", routing::get(pages::playground));
+    }
+    if let Some(recorded) = app.recorded.clone() {
+        let metrics = move || std::future::ready(pages::metrics(&recorded));
+        router = router.route("/metrics", routing::get(metrics));
     }
     if !app.allowed_origins.is_empty() {
         router = router.layer(cors(&app.allowed_origins));
@@ -208,7 +234,7 @@ pub async fn serve(
         streams_end.cancel();
         let _ = stopping.send(());
     });
-    let background = background::begin(config, &services)?;
+    let background = background::begin(config, &services).await?;
     let patience = config.request_timeout + DRAIN_MARGIN;
     let result = tokio::select! {
         served = served => served.map_err(Error::internal),
@@ -220,7 +246,6 @@ pub async fn serve(
             Ok(())
         }
     };
-    drop(background);
     // Sockets, and what goes on although its client is gone: it ends with its transaction.
     let tasks = services.sessions.tasks();
     let all_ended = async {
@@ -232,9 +257,9 @@ pub async fn serve(
     if tokio::time::timeout(patience, all_ended).await.is_err() {
         tracing::warn!("some work had not ended when the server stopped");
     }
-    let flushed = services.sessions.flush_activity().await;
+    let written = background.end(&services.sessions).await;
     close(services.db).await;
-    result.and(flushed)
+    result.and(written)
 }
 
 /// A stream to a client that has stopped reading would be held as long as its machine answers: nothing polls a body that

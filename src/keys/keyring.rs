@@ -29,6 +29,7 @@ use crate::{
         signing_key,
     },
     error::{Error, Result},
+    lease::Leases,
     random::{self, Random},
     request::SessionRequest,
 };
@@ -62,6 +63,7 @@ pub struct Keyring {
     pub(super) db: DatabaseConnection,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
+    pub(super) leases: Leases,
     pub(super) sealing: SealingKeys,
     pub(super) options: KeyringOptions,
     /// Keys that were there before are known to whoever configured this keyring.
@@ -135,11 +137,14 @@ impl Keyring {
             }
         }
         let (signing_rows, secret_rows) = read(&db).await?;
+        let holder = random::new_id(now, random.as_ref())?;
+        let leases = Leases::new(db.clone(), Arc::clone(&clock), holder);
         let loaded = build(&sealing, &options, signing_rows, secret_rows, now)?;
         Ok(Self {
             db,
             clock,
             random,
+            leases,
             sealing,
             options,
             opened_at: now,

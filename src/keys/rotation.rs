@@ -9,8 +9,8 @@
 //! | retired | set | set | no | until its last token has expired |
 //! | revoked | any | any | no | no |
 //!
-//! Every step is one transaction of conditional writes: of several replicas that rotate at once, one succeeds and the
-//! others find it done.
+//! Every step is one transaction of conditional writes: of several that rotate at once, one succeeds and the others find it
+//! done. What is done by schedule is done by the replica that holds the lease.
 
 use std::time::Duration;
 
@@ -32,6 +32,10 @@ use crate::{
     error::{Error, Result},
 };
 
+/// The lease on rotation by schedule.
+const LEASE: &str = "rotate-signing-key";
+/// How long a replica keeps it: far longer than a rotation takes.
+const LEASE_DURATION: Duration = Duration::from_secs(30);
 /// Other replicas sign with the old key until they have noticed.
 const NOTICE: Duration = Duration::from_secs(10);
 
@@ -85,33 +89,29 @@ impl Keyring {
         Ok(Rotation::Scheduled { kid, at: due })
     }
 
-    /// Rotates where it was asked for or the signing key is old enough, and drops keys whose last token has expired.
+    /// Rotates where it was asked for or the signing key is old enough, and drops keys whose last token has expired. Of
+    /// several replicas one does it, by a lease; the others do nothing.
     ///
     /// # Errors
     ///
     /// What the database says.
     pub async fn rotate_when_due(&self) -> Result<()> {
-        let (loaded, now) = (self.loaded(), self.clock.now());
-        if self.options.algorithm != SigningAlgorithm::Hs256 {
-            let standby = self.standby()?;
-            let asked_for = standby.activates_at.is_some_and(|at| at <= now);
-            let signing = loaded
-                .signing_rows
-                .iter()
-                .find(|row| self.is_ours(row) && signs(row));
-            let old = signing
-                .and_then(|row| row.activated_at)
-                .zip(self.options.rotation)
-                .is_some_and(|(since, rotation)| {
-                    since + rotation <= now
-                        && standby.published_at + self.options.publish_ahead <= now
-                });
-            if asked_for || old {
-                self.activate(&standby).await?;
-            }
+        let now = self.clock.now();
+        let standby = self.standby_when_due(now)?;
+        let of_other_algorithms = self.of_other_algorithms(now);
+        let loaded = self.loaded();
+        let run_out = loaded.signing_rows.iter().any(|row| has_run_out(row, now));
+        let is_due = standby.is_some() || !of_other_algorithms.is_empty() || run_out;
+        if !is_due || !self.leases.acquire(LEASE, LEASE_DURATION).await? {
+            return Ok(());
         }
-        self.retire_other_algorithms(now).await?;
-        if loaded.signing_rows.iter().any(|row| has_run_out(row, now)) {
+        if let Some(standby) = standby {
+            self.activate(&standby).await?;
+        }
+        for row in of_other_algorithms {
+            self.retire_or_drop(&row, now).await?;
+        }
+        if run_out {
             signing_key::Entity::delete_many()
                 .filter(signing_key::Column::VerifiesUntil.lte(now))
                 .filter(signing_key::Column::RevokedAt.is_null())
@@ -120,6 +120,27 @@ impl Keyring {
             self.reload().await?;
         }
         Ok(())
+    }
+
+    /// The standby key, where it is time that it signs.
+    fn standby_when_due(&self, now: DateTime<Utc>) -> Result<Option<signing_key::Model>> {
+        if self.options.algorithm == SigningAlgorithm::Hs256 {
+            return Ok(None);
+        }
+        let standby = self.standby()?;
+        let asked_for = standby.activates_at.is_some_and(|at| at <= now);
+        let loaded = self.loaded();
+        let signing = loaded
+            .signing_rows
+            .iter()
+            .find(|row| self.is_ours(row) && signs(row));
+        let old = signing
+            .and_then(|row| row.activated_at)
+            .zip(self.options.rotation)
+            .is_some_and(|(since, rotation)| {
+                since + rotation <= now && standby.published_at + self.options.publish_ahead <= now
+            });
+        Ok((asked_for || old).then_some(standby))
     }
 
     /// The old key retires, the standby key signs, a new one stands by: all or nothing.
@@ -182,22 +203,32 @@ impl Keyring {
     /// Keys of an algorithm that was configured before sign on other replicas until those are restarted too; they retire
     /// once this one has run for as long as a standby key is published ahead. Keys that have come since it was started are
     /// of an algorithm that is configured by now: this replica is the one to be restarted.
-    async fn retire_other_algorithms(&self, now: DateTime<Utc>) -> Result<()> {
+    fn of_other_algorithms(&self, now: DateTime<Utc>) -> Vec<signing_key::Model> {
         if self.opened_at + self.options.publish_ahead > now {
-            return Ok(());
+            return Vec::new();
         }
         let loaded = self.loaded();
-        let earlier =
-            |row: &&signing_key::Model| !self.is_ours(row) && row.published_at < self.opened_at;
-        for row in loaded.signing_rows.iter().filter(earlier) {
-            if signs(row) {
-                self.retire(&self.db, row, now).await?;
-            } else if stands_by(row) {
-                signing_key::Entity::delete_by_id(&row.kid)
-                    .filter(signing_key::Column::ActivatedAt.is_null())
-                    .exec(&self.db)
-                    .await?;
-            }
+        let earlier = |row: &&signing_key::Model| {
+            !self.is_ours(row)
+                && row.published_at < self.opened_at
+                && (signs(row) || stands_by(row))
+        };
+        loaded
+            .signing_rows
+            .iter()
+            .filter(earlier)
+            .cloned()
+            .collect()
+    }
+
+    async fn retire_or_drop(&self, row: &signing_key::Model, now: DateTime<Utc>) -> Result<()> {
+        if signs(row) {
+            self.retire(&self.db, row, now).await?;
+        } else {
+            signing_key::Entity::delete_by_id(&row.kid)
+                .filter(signing_key::Column::ActivatedAt.is_null())
+                .exec(&self.db)
+                .await?;
         }
         Ok(())
     }

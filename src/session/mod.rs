@@ -60,7 +60,7 @@ pub(crate) use self::find::{by_id, caller_stands};
 pub use self::{
     activity::Activity,
     delivery::TokenTransport,
-    events::{Events, Notice, Relay, SessionEvent, SessionEventKind, Subscriber},
+    events::{Events, Listener, Notice, Relay, SessionEvent, SessionEventKind, Subscriber, Topic},
     find::CurrentSession,
     hooks::{HookContext, Hooks, LoginDraft, RequestDecision},
     invalidate::{Caller, InvalidateSessions, SessionSelector},

@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 use uuid::Uuid;
 
 use super::Sessions;
-use crate::{entity::session, error::Result, limit};
+use crate::{entity::session, error::Result, limit, metrics};
 
 /// So many rows are deleted with one statement.
 const BATCH: u64 = 1_000;
@@ -33,7 +33,9 @@ impl Sessions {
                 let batch = self.prunable(&which, after).await?;
                 let Some(last) = batch.last() else { break };
                 after = Some(*last);
-                pruned += self.delete(&batch, &which).await?;
+                let deleted = self.delete(&batch, &which).await?;
+                metrics::pruned(deleted);
+                pruned += deleted;
             }
         }
         Ok(pruned)

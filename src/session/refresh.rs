@@ -14,6 +14,7 @@ use crate::{
         session::{self, InvalidationReason},
     },
     error::{Action, Error, ErrorKind, InvalidSessionReason, Result},
+    metrics,
     network::client_network,
     request::{ConnectionInfo, SessionRequest},
 };
@@ -67,6 +68,16 @@ impl Sessions {
     }
 
     pub(super) async fn refresh(
+        &self,
+        request: &SessionRequest,
+        token: RefreshToken,
+    ) -> Result<LoginResult> {
+        let result = self.refresh_genuine(request, token).await;
+        metrics::refreshed(&result);
+        result
+    }
+
+    async fn refresh_genuine(
         &self,
         request: &SessionRequest,
         token: RefreshToken,

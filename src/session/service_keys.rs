@@ -126,7 +126,7 @@ impl Sessions {
     }
 
     /// Whether a key is there and not revoked.
-    pub(super) async fn service_key_stands(&self, id: Uuid) -> Result<bool> {
+    pub(crate) async fn service_key_stands(&self, id: Uuid) -> Result<bool> {
         let row = service_key::Entity::find_by_id(id).one(&self.0.db).await?;
         Ok(row.is_some_and(|row| row.revoked_at.is_none()))
     }

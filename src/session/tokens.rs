@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Map;
 use uuid::Uuid;
@@ -112,6 +112,7 @@ impl Sessions {
             verified => verified,
         };
         match verified {
+            Ok(claims) if self.is_too_early(&claims) => Err(Refused::NotGenuine),
             Ok(claims) => {
                 // Shown is seen, expired or not: it proves that the answer which carried it arrived.
                 let generation = claims.generation().unwrap_or_default();
@@ -132,7 +133,15 @@ impl Sessions {
 
     /// When an access token runs out, clock skew allowed for.
     pub(crate) fn access_ends_at(&self, claims: &Claims) -> DateTime<Utc> {
-        claims.expires_at() + self.0.policy.clock_skew
+        let skew = TimeDelta::from_std(self.0.policy.clock_skew).unwrap_or_default();
+        let ends_at = claims.expires_at().checked_add_signed(skew);
+        ends_at.unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    /// Whether an access token is not yet to be accepted (RFC 7519 section 4.1.5), clock skew allowed for.
+    fn is_too_early(&self, claims: &Claims) -> bool {
+        let latest = self.0.clock.now() + self.0.policy.clock_skew;
+        claims.nbf.is_some_and(|nbf| nbf > latest.timestamp())
     }
 
     /// Whether an access token has run out, clock skew allowed for.
@@ -173,6 +182,7 @@ impl Sessions {
             jti: self.token_id(generation)?,
             iat: now.timestamp(),
             exp: expires_at.timestamp(),
+            nbf: None,
             scope,
             extra: draft.claims,
         };

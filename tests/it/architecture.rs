@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Each module with the modules of this crate that it may use, itself and what stands in `COMMON` apart.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     (
         "account",
         &[
@@ -32,9 +32,13 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
             "crypto", "config", "graphql", "keys", "lease", "request", "services", "session",
         ],
     ),
-    ("keys", &["crypto", "database", "entity", "request"]),
+    (
+        "keys",
+        &["crypto", "database", "entity", "lease", "request"],
+    ),
     ("lease", &["entity"]),
     ("limit", &["entity"]),
+    ("metrics", &["entity", "session"]),
     ("network", &[]),
     ("page", &[]),
     ("random", &[]),
@@ -55,7 +59,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
 ];
 
 /// What every module may use.
-const COMMON: [&str; 3] = ["clock", "error", "random"];
+const COMMON: [&str; 4] = ["clock", "error", "metrics", "random"];
 
 /// Heavy dependencies, each with the modules that may name it.
 const FENCED: [(&str, &[&str]); 4] = [
@@ -64,8 +68,8 @@ const FENCED: [(&str, &[&str]); 4] = [
     (
         "sea_orm::",
         &[
-            "account", "database", "entity", "error", "http", "keys", "lease", "limit", "services",
-            "session",
+            "account", "database", "entity", "error", "http", "keys", "lease", "limit", "metrics",
+            "services", "session",
         ],
     ),
     ("jsonwebtoken::", &["crypto", "keys"]),

@@ -6,10 +6,7 @@ use axum::extract::ws::{Message, WebSocket};
 use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::{
-    sync::{
-        broadcast::{Receiver, error::RecvError},
-        mpsc,
-    },
+    sync::mpsc,
     task::AbortHandle,
     time::{Instant, interval_at, sleep_until, timeout},
 };
@@ -18,13 +15,13 @@ use uuid::Uuid;
 
 use super::{
     operation,
+    own_end::{Heard, OwnEnd},
     protocol::{self, ClientMessage, Close},
 };
 use crate::{
     error::{Error, ErrorKind},
     http::{App, graphql_over_http::never_executed},
     request::{Authentication, SessionRequest},
-    session::{Notice, SessionEventKind},
 };
 
 /// How long a client may take to initialise.
@@ -41,6 +38,8 @@ const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_OPERATIONS: usize = 50;
 /// Responses that wait to be written.
 const MAX_OUTGOING: usize = 64;
+/// How soon a caller that could not be looked up is looked up again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// For ever, as far as timers go.
 const FAR: Duration = Duration::from_hours(8760);
 
@@ -50,6 +49,9 @@ pub(super) struct Connection {
     request: SessionRequest,
     initialised: bool,
     expires_at: Instant,
+    own_end: OwnEnd,
+    /// When the caller is looked up, because its end may have been missed.
+    look_at: Option<Instant>,
     ends_at: Option<Instant>,
     operations: HashMap<String, Running>,
     /// How many operations there have been: tells those apart that use one id after the other.
@@ -90,6 +92,8 @@ impl Connection {
             request,
             initialised: false,
             expires_at: Instant::now() + INIT_TIMEOUT,
+            own_end: OwnEnd::never(),
+            look_at: None,
             ends_at: None,
             operations: HashMap::new(),
             begun: 0,
@@ -122,7 +126,6 @@ impl Connection {
 
     /// Ends well when the client has closed.
     async fn serve(&mut self, socket: &mut WebSocket) -> Result<(), Close> {
-        let mut notices = self.app.sessions.events().listen();
         let mut pings = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         let mut heard_at = Instant::now();
         loop {
@@ -152,10 +155,18 @@ impl Connection {
                         write(socket, message).await?;
                     }
                 }
-                ended = own_end(&mut notices, &self.request.authentication), if self.ends_at.is_none() => {
-                    if ended || !self.stands().await {
-                        self.ends_at = Some(Instant::now() + ENDING);
+                heard = self.own_end.heard(&self.request.authentication), if self.ends_at.is_none() => {
+                    match heard {
+                        Heard::End => self.ends_at = Some(Instant::now() + ENDING),
+                        Heard::Gap => {
+                            // Hears first and looks then: what happens in between is heard.
+                            self.hear_own_end();
+                            self.look_at = Some(Instant::now());
+                        }
                     }
+                }
+                () = sleep_until(self.look_at.unwrap_or_else(|| Instant::now() + FAR)), if self.ends_at.is_none() => {
+                    self.look().await;
                 }
                 () = sleep_until(self.expires_at) => {
                     return Err(if self.initialised {
@@ -235,10 +246,17 @@ impl Connection {
             bearer,
             ..self.request.clone()
         };
-        self.request = self.authenticate(request).await?;
+        self.request = self.identify(request).await?;
+        self.hear_own_end();
+        self.check(&self.request).await?;
         self.initialised = true;
         self.expires_at = self.token_end();
         Ok(())
+    }
+
+    fn hear_own_end(&mut self) {
+        let events = self.app.sessions.events();
+        self.own_end = OwnEnd::of(&self.request.authentication, events);
     }
 
     /// A fresh token of the same session takes the place of the old one.
@@ -250,7 +268,8 @@ impl Connection {
             bearer: Some(token),
             ..self.request.clone()
         };
-        let renewed = self.authenticate(request).await?;
+        let renewed = self.identify(request).await?;
+        self.check(&renewed).await?;
         let is_same = match (&self.request.authentication, &renewed.authentication) {
             (Authentication::Session(old), Authentication::Session(new)) => {
                 old.session_id == new.session_id
@@ -268,35 +287,43 @@ impl Connection {
         Ok(())
     }
 
-    /// Who a request is from, if its token holds and its session stands; nobody is somebody too.
-    async fn authenticate(&self, request: SessionRequest) -> Result<SessionRequest, Close> {
+    /// Who a request is from, if its token holds; nobody is somebody too.
+    async fn identify(&self, request: SessionRequest) -> Result<SessionRequest, Close> {
         let request = self
             .app
             .sessions
             .handle_request(request)
             .await
             .map_err(|error| refused(&error))?;
-        if let Authentication::Failed(error) = &request.authentication {
-            return Err(refused(error));
+        match &request.authentication {
+            Authentication::Failed(error) => Err(refused(error)),
+            _ => Ok(request),
         }
-        self.app
-            .sessions
-            .current_session(&request)
-            .await
-            .map_err(|error| refused(&error))?;
-        Ok(request)
     }
 
-    /// Whether the caller still stands, where that cannot be told from what was heard.
-    async fn stands(&self) -> bool {
-        let request = SessionRequest {
-            authentication: Authentication::Nobody,
-            ..self.request.clone()
+    /// Whether its session or service key stands.
+    async fn check(&self, request: &SessionRequest) -> Result<(), Close> {
+        let sessions = &self.app.sessions;
+        let stands = match &request.authentication {
+            Authentication::Service(identity) => sessions.service_key_stands(identity.id).await,
+            _ => sessions.current_session(request).await.map(|_| true),
         };
-        match self.authenticate(request).await {
-            Ok(_) => true,
-            // A database that does not answer ends nobody's session.
-            Err(close) => [1011, 1013].contains(&close.code),
+        match stands {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Close::forbidden("Service key revoked")),
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
+    /// Looks up whether the caller still stands. A database that does not answer ends nobody's session.
+    async fn look(&mut self) {
+        self.look_at = None;
+        match self.check(&self.request).await {
+            Ok(()) => {}
+            Err(close) if close.is_temporary() => {
+                self.look_at = Some(Instant::now() + LOOK_AGAIN);
+            }
+            Err(_) => self.ends_at = Some(Instant::now() + ENDING),
         }
     }
 
@@ -358,33 +385,6 @@ async fn write(socket: &mut WebSocket, message: Message) -> Result<(), Close> {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Close::new(1011, "The connection broke")),
         Err(_) => Err(Close::new(1013, "Messages are read too slowly")),
-    }
-}
-
-/// Waits until the caller's own session has ended; false where notices were missed and it has to be looked up.
-async fn own_end(notices: &mut Receiver<Notice>, caller: &Authentication) -> bool {
-    loop {
-        let notice = match notices.recv().await {
-            Ok(notice) => notice,
-            Err(RecvError::Lagged(_)) => return false,
-            Err(RecvError::Closed) => std::future::pending().await,
-        };
-        match (notice, caller) {
-            (
-                Notice::Session {
-                    session_id,
-                    kind: SessionEventKind::Invalidated,
-                    ..
-                },
-                Authentication::Session(claims),
-            ) if claims.session_id == session_id => return true,
-            (Notice::ServiceKeyRevoked(id), Authentication::Service(identity))
-                if identity.id == id =>
-            {
-                return true;
-            }
-            _ => {}
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod connection;
 mod operation;
+mod own_end;
 mod protocol;
 mod stream;
 mod websocket;

@@ -66,6 +66,11 @@ impl Close {
         [1001, 4401, 4403].contains(&self.code)
     }
 
+    /// Whether trying again later may help, of whoever is refused.
+    pub(super) fn is_temporary(&self) -> bool {
+        [1011, 1013].contains(&self.code)
+    }
+
     pub(super) fn new(code: u16, reason: impl Into<String>) -> Self {
         Self {
             code,

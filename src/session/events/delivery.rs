@@ -8,13 +8,9 @@ use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait, Query},
 };
-use tokio::sync::broadcast::{
-    Receiver,
-    error::{RecvError, TryRecvError},
-};
 use uuid::Uuid;
 
-use super::{Notice, SessionEventKind};
+use super::{Listener, Notice, SessionEventKind, Topic};
 use crate::{
     entity::{
         account, service_key,
@@ -53,10 +49,13 @@ pub enum Subscriber {
 }
 
 impl Subscriber {
-    fn wants(&self, account_id: Uuid) -> bool {
+    fn topics(&self) -> Vec<Topic> {
         match self {
-            Self::Session(claims) => claims.account_id == account_id,
-            Self::Service(_, only) => only.is_none_or(|only| only == account_id),
+            Self::Session(claims) => vec![Topic::Account(claims.account_id)],
+            Self::Service(identity, only) => vec![
+                only.map_or(Topic::AllAccounts, Topic::Account),
+                Topic::ServiceKey(identity.id),
+            ],
         }
     }
 }
@@ -79,7 +78,7 @@ impl Sessions {
         // Hears first and looks then: what happens in between is heard.
         let start = Delivery {
             sessions: self.clone(),
-            notices: self.events().listen(),
+            notices: self.events().listen(subscriber.topics()),
             subscriber,
             looked: false,
         };
@@ -100,7 +99,7 @@ impl Sessions {
 /// One subscription.
 struct Delivery {
     sessions: Sessions,
-    notices: Receiver<Notice>,
+    notices: Listener,
     subscriber: Subscriber,
     looked: bool,
 }
@@ -129,21 +128,24 @@ impl Delivery {
         let mut wanted = Noticed::new();
         while wanted.len() < BATCH {
             let next = if wanted.is_empty() {
-                self.notices.recv().await
+                let Some(next) = self.notices.recv().await else {
+                    return Err(Error::unavailable().caused_by("a subscriber reads too slowly"));
+                };
+                next
             } else {
-                self.notices.try_recv().map_err(|error| match error {
-                    TryRecvError::Empty | TryRecvError::Closed => RecvError::Closed,
-                    TryRecvError::Lagged(missed) => RecvError::Lagged(missed),
-                })
+                let Some(next) = self.notices.try_recv() else {
+                    break;
+                };
+                next
             };
             match next {
-                Ok(Notice::Session {
+                Notice::Session {
                     session_id,
-                    account_id,
                     kind,
                     at,
                     outcome,
-                }) if self.subscriber.wants(account_id) => {
+                    ..
+                } => {
                     let is_rotation = outcome == Some(RefreshOutcome::Rotated);
                     // Several rotations of one session that nobody has read yet are one; a recovery is never passed over.
                     wanted.retain(|known| {
@@ -151,18 +153,7 @@ impl Delivery {
                     });
                     wanted.push((session_id, kind, at, outcome));
                 }
-                Ok(Notice::Session { .. }) => {}
-                Ok(Notice::ServiceKeyRevoked(id)) => {
-                    if matches!(&self.subscriber, Subscriber::Service(identity, _) if identity.id == id)
-                    {
-                        return Ok(None);
-                    }
-                }
-                Err(RecvError::Lagged(_)) => {
-                    return Err(Error::unavailable().caused_by("a subscriber reads too slowly"));
-                }
-                Err(RecvError::Closed) if wanted.is_empty() => return Ok(None),
-                Err(RecvError::Closed) => break,
+                Notice::ServiceKeyRevoked(_) => return Ok(None),
             }
         }
         Ok(Some(wanted))

@@ -6,6 +6,7 @@
 //! noticed only when the rows are read.
 
 mod delivery;
+mod listeners;
 mod relay;
 
 use std::{
@@ -14,16 +15,17 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use tokio::sync::broadcast;
 use uuid::Uuid;
 
-pub use self::delivery::{SessionEvent, Subscriber};
-pub use self::relay::Relay;
+use self::listeners::{BUFFER, Listeners};
+pub use self::{
+    delivery::{SessionEvent, Subscriber},
+    listeners::{Listener, Topic},
+    relay::Relay,
+};
 use super::{RefreshOutcome, Sessions};
-use crate::entity::session;
+use crate::{entity::session, metrics};
 
-/// How many notices a subscriber may be behind; one that falls back further is disconnected.
-const BUFFER: usize = 4_096;
 /// How many notices are remembered, so that none is given twice; twice as many at most.
 const REMEMBERED: usize = 100_000;
 
@@ -59,9 +61,9 @@ pub enum Notice {
 }
 
 /// The notices of one process.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Events {
-    notices: broadcast::Sender<Notice>,
+    listeners: Listeners,
     remembered: Mutex<Remembered>,
     /// What other replicas have not been told.
     outbox: Mutex<Vec<Notice>>,
@@ -87,47 +89,37 @@ impl Remembered {
     }
 }
 
-impl Default for Events {
-    fn default() -> Self {
-        let (notices, _) = broadcast::channel(BUFFER);
-        Self {
-            notices,
-            remembered: Mutex::default(),
-            outbox: Mutex::default(),
-        }
-    }
-}
-
 impl Events {
-    /// Hears of everything from now on.
-    pub fn listen(&self) -> broadcast::Receiver<Notice> {
-        self.notices.subscribe()
+    /// Hears of what concerns the topics, from now on. One that falls thousands of notices behind hears no more.
+    pub fn listen(&self, topics: impl IntoIterator<Item = Topic>) -> Listener {
+        self.listeners.listen(topics.into_iter().collect())
     }
 
-    /// Passes on what was heard, unless it was before. A refresh happens again and again.
+    /// Passes on what was heard, unless it was before.
     fn publish(&self, notice: Notice) -> bool {
-        let is_new = match notice {
-            Notice::Session {
-                kind: SessionEventKind::Refreshed,
-                ..
-            } => true,
-            Notice::Session {
-                session_id, kind, ..
-            } => self.remember(session_id, kind),
-            Notice::ServiceKeyRevoked(id) => self.remember(id, SessionEventKind::Invalidated),
-        };
+        let is_new = self.remember(&notice);
         if is_new {
-            // Nobody listens: nobody has to be told.
-            let _ = self.notices.send(notice);
+            self.listeners.tell(notice);
         }
         is_new
     }
 
-    fn remember(&self, id: Uuid, kind: SessionEventKind) -> bool {
+    /// Whether it is new. A refresh happens again and again.
+    fn remember(&self, notice: &Notice) -> bool {
+        let key = match *notice {
+            Notice::Session {
+                kind: SessionEventKind::Refreshed,
+                ..
+            } => return true,
+            Notice::Session {
+                session_id, kind, ..
+            } => (session_id, kind),
+            Notice::ServiceKeyRevoked(id) => (id, SessionEventKind::Invalidated),
+        };
         self.remembered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert((id, kind))
+            .insert(key)
     }
 
     /// Passes on what this process has committed, here and to other replicas.
@@ -160,9 +152,15 @@ impl Sessions {
         outcome: Option<RefreshOutcome>,
     ) {
         let at = match kind {
-            SessionEventKind::Created => session.created_at,
+            SessionEventKind::Created => {
+                metrics::opened();
+                session.created_at
+            }
             SessionEventKind::Refreshed => session.refreshed_at,
-            SessionEventKind::Invalidated => session.invalidated_at.unwrap_or(session.refreshed_at),
+            SessionEventKind::Invalidated => {
+                metrics::ended(session.invalidation_reason);
+                session.invalidated_at.unwrap_or(session.refreshed_at)
+            }
         };
         let (session_id, account_id) = (session.id, session.account_id);
         self.0.events.announce(Notice::Session {
@@ -193,7 +191,7 @@ mod tests {
     #[test]
     fn what_was_heard_twice_is_passed_on_once_refreshes_apart() {
         let events = Events::default();
-        let mut heard = events.listen();
+        let mut heard = events.listen([Topic::AllAccounts]);
         for kind in [
             SessionEventKind::Created,
             SessionEventKind::Refreshed,
@@ -203,7 +201,7 @@ mod tests {
             events.publish(notice(1, kind));
         }
         let mut kinds = Vec::new();
-        while let Ok(Notice::Session { kind, .. }) = heard.try_recv() {
+        while let Some(Notice::Session { kind, .. }) = heard.try_recv() {
             kinds.push(kind);
         }
         let expected = [

@@ -8,8 +8,8 @@ use std::{str::FromStr, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter,
-    QuerySelect, Statement, sqlx::postgres::PgListener,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait,
+    QueryFilter, QueryOrder, QuerySelect, Statement, sqlx::postgres::PgListener,
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{interval, sleep};
@@ -29,6 +29,11 @@ const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(200);
 const READ_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a transaction may take to become visible, and clocks may differ, without a row being overlooked.
 const OVERLAP: Duration = Duration::from_secs(15);
+/// The same for a transaction that was held up, by which the rows are read once in so many turns.
+const LONG_OVERLAP: Duration = Duration::from_mins(2);
+const LONG_OVERLAP_EVERY: u32 = 15;
+/// So many rows are read with one statement.
+const PAGE: u64 = 1_000;
 /// How long a listener waits before it connects again.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 /// PostgreSQL's payloads have fewer than 8,000 bytes; a notice takes about 110.
@@ -48,21 +53,40 @@ impl Relay {
         Self { sessions, replica }
     }
 
-    /// Announces, until the task that runs it ends. Nothing to do on SQLite, which has one process.
+    /// Remembers what happened before: nobody is told of it. To be called before anybody listens.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn remember_the_past(&self) -> Result<()> {
+        let since = self.sessions.clock().now() - LONG_OVERLAP;
+        let events = self.sessions.events();
+        self.read_rows(since, |notice| {
+            events.remember(&notice);
+        })
+        .await
+    }
+
+    /// Announces, until the task that runs it ends.
     pub async fn announce(&self) {
         let mut ticks = interval(ANNOUNCE_INTERVAL);
         loop {
             ticks.tick().await;
-            let outbox = self.sessions.events().take_outbox();
-            if self.db().get_database_backend() != DbBackend::Postgres {
-                continue;
-            }
-            for notices in outbox.chunks(NOTICES_PER_PAYLOAD) {
-                if let Err(error) = self.notify(notices).await {
-                    // The rows say it too, a little later.
-                    tracing::warn!(error = ?error, "other replicas could not be told of events");
-                    break;
-                }
+            self.announce_outbox().await;
+        }
+    }
+
+    /// Announces what has not been announced yet. Nothing to do on SQLite, which has one process.
+    pub async fn announce_outbox(&self) {
+        let outbox = self.sessions.events().take_outbox();
+        if self.db().get_database_backend() != DbBackend::Postgres {
+            return;
+        }
+        for notices in outbox.chunks(NOTICES_PER_PAYLOAD) {
+            if let Err(error) = self.notify(notices).await {
+                // The rows say it too, a little later.
+                tracing::warn!(error = ?error, "other replicas could not be told of events");
+                break;
             }
         }
     }
@@ -90,10 +114,15 @@ impl Relay {
     pub async fn read(&self) {
         let mut ticks = interval(READ_INTERVAL);
         let mut read_until = self.sessions.clock().now();
-        loop {
+        for turn in 0_u32.. {
             ticks.tick().await;
             let now = self.sessions.clock().now();
-            match self.read_since(read_until - OVERLAP).await {
+            let overlap = if turn.is_multiple_of(LONG_OVERLAP_EVERY) {
+                LONG_OVERLAP
+            } else {
+                OVERLAP
+            };
+            match self.read_since(read_until - overlap).await {
                 Ok(()) => read_until = now,
                 Err(error) => {
                     tracing::warn!(error = ?error, "events could not be read; they are read again");
@@ -108,24 +137,36 @@ impl Relay {
     ///
     /// What the database says.
     pub async fn read_since(&self, since: DateTime<Utc>) -> Result<()> {
-        let columns = [session::Column::Id, session::Column::AccountId];
-        let first_id = first_id_of(since);
-        let created: Vec<(Uuid, Uuid, DateTime<Utc>)> = session::Entity::find()
-            .select_only()
-            .columns(columns)
-            .column(session::Column::CreatedAt)
-            .filter(session::Column::Id.gte(first_id))
-            .into_tuple()
-            .all(self.db())
-            .await?;
-        let ended: Vec<(Uuid, Uuid, DateTime<Utc>)> = session::Entity::find()
-            .select_only()
-            .columns(columns)
-            .column(session::Column::InvalidatedAt)
-            .filter(session::Column::InvalidatedAt.gte(since))
-            .into_tuple()
-            .all(self.db())
-            .await?;
+        let events = self.sessions.events();
+        self.read_rows(since, |notice| {
+            events.publish(notice);
+        })
+        .await
+    }
+
+    async fn read_rows(&self, since: DateTime<Utc>, mut found: impl FnMut(Notice)) -> Result<()> {
+        let kinds = [
+            (session::Column::CreatedAt, SessionEventKind::Created),
+            (
+                session::Column::InvalidatedAt,
+                SessionEventKind::Invalidated,
+            ),
+        ];
+        for (at, kind) in kinds {
+            let mut page = self.happened(at, since, None).await?;
+            while let Some((last, _, last_at)) = page.last().copied() {
+                for (session_id, account_id, at) in page {
+                    found(Notice::Session {
+                        session_id,
+                        account_id,
+                        kind,
+                        at,
+                        outcome: None,
+                    });
+                }
+                page = self.happened(at, since, Some((last_at, last))).await?;
+            }
+        }
         let revoked: Vec<Uuid> = service_key::Entity::find()
             .select_only()
             .column(service_key::Column::Id)
@@ -133,26 +174,44 @@ impl Relay {
             .into_tuple()
             .all(self.db())
             .await?;
-        let events = self.sessions.events();
-        let kinds = [
-            (created, SessionEventKind::Created),
-            (ended, SessionEventKind::Invalidated),
-        ];
-        for (rows, kind) in kinds {
-            for (session_id, account_id, at) in rows {
-                events.publish(Notice::Session {
-                    session_id,
-                    account_id,
-                    kind,
-                    at,
-                    outcome: None,
-                });
-            }
-        }
         for id in revoked {
-            events.publish(Notice::ServiceKeyRevoked(id));
+            found(Notice::ServiceKeyRevoked(id));
         }
         Ok(())
+    }
+
+    /// A page of the sessions that something happened to since an instant: which, whose, when. In the order of their index,
+    /// which for the opened ones is that of their ids.
+    async fn happened(
+        &self,
+        at: session::Column,
+        since: DateTime<Utc>,
+        after: Option<(DateTime<Utc>, Uuid)>,
+    ) -> Result<Vec<(Uuid, Uuid, DateTime<Utc>)>> {
+        let sessions = session::Entity::find()
+            .select_only()
+            .columns([session::Column::Id, session::Column::AccountId, at])
+            .limit(PAGE);
+        let sessions = match (at, after) {
+            (session::Column::CreatedAt, after) => {
+                let after = after.map_or(first_id_of(since), |(_, id)| id);
+                sessions.filter(session::Column::Id.gt(after))
+            }
+            (_, None) => sessions.filter(at.gte(since)).order_by_asc(at),
+            (_, Some((last_at, id))) => sessions
+                .filter(
+                    Condition::any().add(at.gt(last_at)).add(
+                        Condition::all()
+                            .add(at.eq(last_at))
+                            .add(session::Column::Id.gt(id)),
+                    ),
+                )
+                // The index has the instant alone.
+                .filter(at.gte(last_at))
+                .order_by_asc(at),
+        };
+        let page = sessions.order_by_asc(session::Column::Id).into_tuple();
+        Ok(page.all(self.db()).await?)
     }
 
     async fn notify(&self, notices: &[Notice]) -> Result<()> {

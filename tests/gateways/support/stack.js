@@ -2,18 +2,15 @@
 
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { BINARY } from "./binary.js";
 import { Client, ORIGIN } from "./client.js";
 import { compositions } from "./compose.js";
 import { environment, freePort, run, start } from "./process.js";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const repository = here("../../../");
-const BINARY = process.env.SESSIONGRAPH_BIN
-  ? resolve(process.env.SESSIONGRAPH_BIN)
-  : resolve(repository, process.env.CARGO_TARGET_DIR ?? "target", "debug/sessiongraph");
 
 export const ISSUER = "https://auth.example.test";
 export const AUDIENCE = "sessiongraph";

@@ -277,3 +277,39 @@ async fn limits_are_what_is_configured() {
     assert!(server.query(sign_up, None).await["errors"].is_null());
     server.stop();
 }
+
+#[tokio::test]
+async fn what_is_counted_is_there_for_prometheus() {
+    let folder = Folder::new();
+    let server = folder.serve(&[]);
+    let at_first = server.get("/metrics").await;
+    let content_type = at_first.headers()["content-type"].to_str().unwrap();
+    assert!(content_type.starts_with("text/plain; version=0.0.4"));
+    let at_first = at_first.text().await.unwrap();
+    assert!(
+        at_first.contains("sessiongraph_sessions_pruned_total 0\n"),
+        "{at_first}"
+    );
+    let tokens = server.sign_up("ada").await;
+    for _ in 0..2 {
+        server.refresh(&tokens["refreshToken"]).await;
+    }
+    server
+        .query("mutation { logout }", tokens["accessToken"].as_str())
+        .await;
+    server.refresh(&tokens["refreshToken"]).await;
+    let counted = server.get("/metrics").await.text().await.unwrap();
+    for line in [
+        "sessiongraph_sessions_opened_total 1",
+        "sessiongraph_sessions_ended_total{reason=\"LOGOUT\"} 1",
+        "sessiongraph_refreshes_total{outcome=\"ROTATED\"} 1",
+        "sessiongraph_refreshes_total{outcome=\"CONVERGED\"} 1",
+        "sessiongraph_refreshes_total{outcome=\"RECOVERED\"} 0",
+        "sessiongraph_refreshes_total{outcome=\"INVALID_SESSION\"} 1",
+        "# TYPE sessiongraph_refreshes_total counter",
+    ] {
+        assert!(counted.contains(&format!("{line}\n")), "{line}: {counted}");
+    }
+    let without = Folder::new().serve(&["--metrics", "false"]);
+    assert_eq!(without.get("/metrics").await.status(), 404);
+}

@@ -1,6 +1,6 @@
 //! The signing keys: published, then signing, then retired, then gone.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use sessiongraph::{
@@ -8,8 +8,10 @@ use sessiongraph::{
     crypto::access_token::SigningAlgorithm,
     error::Action,
     keys::{KeyState, Keyring, Rotation},
+    lease::Leases,
     session::Policy,
 };
+use uuid::Uuid;
 
 use crate::support::{
     database::{TestDatabase, scalar},
@@ -219,6 +221,19 @@ on_each_database! {
         }
     }
 
+    async fn while_one_replica_has_the_lease_the_others_leave_it_to_it(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        let old = signing(&engine);
+        let holder = Leases::new(engine.db.clone(), Arc::new(engine.clock.clone()), Uuid::nil());
+        engine.advance(30 * DAY);
+        assert!(holder.acquire("rotate-signing-key", Duration::from_secs(30)).await.unwrap());
+        engine.keyring.rotate_when_due().await.unwrap();
+        assert_eq!(signing(&engine), old);
+        engine.advance(30);
+        engine.keyring.rotate_when_due().await.unwrap();
+        assert_ne!(signing(&engine), old, "a replica that died holds it up no longer than that");
+    }
+
     async fn replicas_that_are_asked_at_once_leave_one_key_of_each_kind(database: TestDatabase) {
         let engine = Engine::new(&database).await;
         let replica = engine.replica(&database).await;
@@ -326,8 +341,9 @@ on_each_database! {
     }
 
     async fn the_keys_of_an_earlier_algorithm_retire(database: TestDatabase) {
+        let clock = ManualClock::default();
         for (algorithm, keys) in [(SigningAlgorithm::EdDsa, 2), (SigningAlgorithm::Hs256, 0)] {
-            let old = Engine::new(&database).await;
+            let old = Engine::with(&database, clock.clone(), |_| ()).await;
             let user = format!("user_{}", algorithm.as_str());
             let login = old.sign_up(&user).await;
             old.advance(1);

@@ -3,6 +3,7 @@
 mod accounts;
 mod change_password;
 mod concurrency;
+mod foreign_tokens;
 mod hooks;
 mod invalidate;
 mod key_revocation;

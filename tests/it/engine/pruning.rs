@@ -50,17 +50,7 @@ on_each_database! {
     async fn more_than_one_batch_is_deleted(database: TestDatabase) {
         let engine = Engine::with(&database, sessiongraph::clock::ManualClock::default(), |policy| policy.max_sessions_per_account = 10_000).await;
         let login = engine.sign_up("ada").await;
-        let copies = if database.is_postgres() {
-            "INSERT INTO sessions SELECT gen_random_uuid(), account_id, generation, parent, seen_generation, ip, user_agent, \
-             user_agent_family, metadata, created_at, refreshed_at, last_seen_at, expires_at, absolute_expires_at, \
-             invalidated_at, invalidation_reason, opened_in FROM sessions CROSS JOIN generate_series(1, 2500)"
-        } else {
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) INSERT INTO sessions SELECT \
-             randomblob(16), account_id, generation, parent, seen_generation, ip, user_agent, user_agent_family, metadata, \
-             created_at, refreshed_at, last_seen_at, expires_at, absolute_expires_at, invalidated_at, invalidation_reason, opened_in \
-             FROM sessions CROSS JOIN n"
-        };
-        sea_orm::ConnectionTrait::execute_unprepared(&engine.db, copies).await.unwrap();
+        engine.copy_sessions(2_500).await;
         engine.advance(3 * DAY);
         end_all(&engine.sessions, &fresh(&engine, &login).await).await;
         engine.advance(31 * DAY);

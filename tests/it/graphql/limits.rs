@@ -145,6 +145,17 @@ on_each_database! {
         assert_over(&app.anonymous().query(&format!("mutation {{ {} }}", sign_ins.join(" "))).await, "aliases", 30);
     }
 
+    async fn what_is_not_executed_counts_toward_the_size_of_a_document(database: TestDatabase) {
+        let client = TestApp::new(&database).await.anonymous();
+        let directives = |count: usize| format!("{{ __typename {} }}", "@include(if: true) ".repeat(count));
+        passes(&client, &directives(200), json!({})).await;
+        assert_eq!(assert_over(&client.query(&directives(201)).await, "directives", 200), 201);
+        let unused = format!("{{ __typename }} fragment F on Session {{ {} }}", "id ".repeat(15_000));
+        assert_eq!(assert_over(&client.query(&unused).await, "tokens", 15_000), 15_003);
+        let arguments = format!("{{ viewer({}) {{ id }} }}", "id: 1 ".repeat(8_000));
+        assert_eq!(assert_over(&client.query(&arguments).await, "tokens", 15_000), 16_002);
+    }
+
     async fn a_refused_document_costs_no_statement(database: TestDatabase) {
         let app = TestApp::new(&database).await;
         let login = app.sign_up("ada").await;

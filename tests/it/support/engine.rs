@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait};
 use secrecy::{ExposeSecret, SecretString};
 use sessiongraph::{
     account::{Accounts, SignIn, SignUp},
@@ -97,6 +97,25 @@ impl Engine {
             sessions,
             accounts,
         }
+    }
+
+    /// Adds copies of the only session, with ids of their own.
+    pub(crate) async fn copy_sessions(&self, copies: u32) {
+        let (id, numbers) = match self.db.get_database_backend() {
+            DbBackend::Postgres => ("gen_random_uuid()", format!("generate_series(1, {copies})")),
+            _ => (
+                "randomblob(16)",
+                format!(
+                    "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {copies}) SELECT i FROM n)"
+                ),
+            ),
+        };
+        let sql = format!(
+            "INSERT INTO sessions SELECT {id}, account_id, generation, parent, seen_generation, ip, user_agent, \
+             user_agent_family, metadata, created_at, refreshed_at, last_seen_at, expires_at, absolute_expires_at, \
+             invalidated_at, invalidation_reason, opened_in FROM sessions CROSS JOIN {numbers}"
+        );
+        self.db.execute_unprepared(&sql).await.unwrap();
     }
 
     /// A new account of this name, signed in.
