@@ -62,6 +62,7 @@
 //! | [`crypto`] | tokens, passwords and seals as values; the only user of cryptographic libraries |
 //! | [`entity`], [`database`] | rows, and the way to them |
 //! | [`request`], [`scope`], [`page`], [`network`] | values that all of them speak of |
+//! | [`limit`] | how often strangers may try: guessing, signing up, refreshing |
 //! | [`lease`] | scheduled work, by one replica at a time |
 //! | [`error`], [`clock`], [`random`] | failures with their codes; time and chance as parameters |
 
@@ -76,6 +77,7 @@ pub mod graphql;
 pub mod http;
 pub mod keys;
 pub mod lease;
+pub mod limit;
 pub mod metrics;
 pub mod network;
 pub mod page;

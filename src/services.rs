@@ -26,6 +26,7 @@ use crate::{
     entity::secret_key,
     error::{Error, Result},
     keys::{Keyring, KeyringOptions},
+    limit::Rate,
     random::{self, SystemRandom},
     session::{Policy, Sessions, UserAgentBinding},
 };
@@ -178,6 +179,17 @@ fn policy(config: &Config) -> Policy {
             config::UserAgentBinding::Off => UserAgentBinding::Off,
         },
         silent_renewal: config.silent_renewal,
+        sign_in_failures: config.sign_in_failures.map(rate),
+        sign_up_limit: config.sign_up_limit.map(rate),
+        refresh_limit: config.refresh_limit.map(rate),
+        retention: config.retention,
+    }
+}
+
+fn rate(rate: config::Rate) -> Rate {
+    Rate {
+        count: rate.count,
+        per: rate.per,
     }
 }
 

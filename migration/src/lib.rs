@@ -9,6 +9,7 @@ use sea_orm_migration::prelude::*;
 mod m20261124_000001_accounts_and_sessions;
 mod m20261124_000002_keys;
 mod m20261124_000003_pruning;
+mod m20261124_000004_limits;
 
 /// All migrations, oldest first.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000001_accounts_and_sessions::Migration),
             Box::new(m20261124_000002_keys::Migration),
             Box::new(m20261124_000003_pruning::Migration),
+            Box::new(m20261124_000004_limits::Migration),
         ]
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Accounts, Email, Username, taken};
 use crate::{
-    crypto::password::{Password, Waiting},
+    crypto::password::{Password, Place, Waiting},
     entity::account,
     error::{Error, Result},
     request::SessionRequest,
@@ -27,6 +27,15 @@ pub struct NewAccount {
     pub permissions: Vec<String>,
 }
 
+/// What an account is made of, in the form in which it is stored, with a place in the queue to hash its password.
+pub(super) struct QueuedAccount {
+    username: Option<Username>,
+    email: Option<Email>,
+    email_verified: bool,
+    password: Option<(Password, Place)>,
+    permissions: String,
+}
+
 impl Accounts {
     /// Creates an account.
     ///
@@ -39,47 +48,52 @@ impl Accounts {
         request: &SessionRequest,
         new: NewAccount,
     ) -> Result<account::Model> {
-        let row = self.new_row(new, &request.waiting()).await?;
+        let queued = self.enqueue(new, &request.waiting())?;
+        let row = self.new_row(queued).await?;
         insert(self.db(), row).await
     }
 
-    /// Checks what an account is made of, and makes its row.
-    pub(super) async fn new_row(
-        &self,
-        new: NewAccount,
-        waiting: &Waiting,
-    ) -> Result<account::Model> {
+    /// Checks what needs no database, and takes a place in the queue.
+    pub(super) fn enqueue(&self, new: NewAccount, waiting: &Waiting) -> Result<QueuedAccount> {
         let username = new.username.as_deref().map(Username::parse).transpose()?;
         let email = new.email.as_deref().map(Email::parse).transpose()?;
         let permissions = permissions_claim(&new.permissions)?;
+        let password = match new.password {
+            Some(password) => {
+                ensure_settable("password", &password)?;
+                let place = self.passwords.enqueue_new(waiting)?;
+                Some((password, place))
+            }
+            None => None,
+        };
+        Ok(QueuedAccount {
+            username,
+            email,
+            email_verified: new.email_verified,
+            password,
+            permissions,
+        })
+    }
+
+    /// Makes the row of an account.
+    pub(super) async fn new_row(&self, new: QueuedAccount) -> Result<account::Model> {
         let password_hash = match new.password {
-            Some(password) => Some(self.hash("password", password, waiting).await?),
+            Some((password, place)) => Some(self.passwords.hash(place, password).await?),
             None => None,
         };
         let now = self.sessions.clock().now();
         Ok(account::Model {
             id: self.new_id()?,
-            username: username.map(Username::into_string),
-            email_verified: new.email_verified && email.is_some(),
-            email: email.map(Email::into_string),
+            username: new.username.map(Username::into_string),
+            email_verified: new.email_verified && new.email.is_some(),
+            email: new.email.map(Email::into_string),
             password_hash,
-            permissions,
+            permissions: new.permissions,
             deactivated_at: None,
             credentials_version: 0,
             created_at: now,
             updated_at: now,
         })
-    }
-
-    /// Hashes a new password.
-    pub(super) async fn hash(
-        &self,
-        field: &'static str,
-        password: Password,
-        waiting: &Waiting,
-    ) -> Result<String> {
-        ensure_settable(field, &password)?;
-        self.passwords.hash(password, waiting).await
     }
 
     fn new_id(&self) -> Result<Uuid> {

@@ -2,6 +2,7 @@
 
 mod create;
 mod find;
+mod guessing;
 mod identifier;
 mod password;
 mod sign_in;
@@ -25,6 +26,7 @@ use crate::{
     crypto::password::{PasswordPolicy, PasswordPool},
     entity::session::InvalidationReason,
     error::{Error, Result},
+    limit::Turns,
     random::SystemRandom,
     request::SessionRequest,
     session::{LoginResult, Sessions, TokenTransport},
@@ -35,6 +37,7 @@ use crate::{
 pub struct Accounts {
     sessions: Sessions,
     passwords: Arc<PasswordPool>,
+    turns: Arc<Turns>,
     sign_up: bool,
 }
 
@@ -57,6 +60,7 @@ impl Accounts {
         Ok(Self {
             sessions,
             passwords,
+            turns: Arc::default(),
             sign_up: true,
         })
     }

@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
-use super::{Accounts, create::ensure_settable};
+use super::{Accounts, create::ensure_settable, guessing::Guessed};
 use crate::{
     crypto::password::Password,
     database,
@@ -32,8 +32,8 @@ impl Accounts {
     /// # Errors
     ///
     /// `UNAUTHENTICATED` where the session does not stand, `AUTHENTICATION_FAILED` where the present password is wrong
-    /// (or was changed meanwhile), `BAD_USER_INPUT` with field `newPassword`, and `SERVICE_UNAVAILABLE` where too many
-    /// passwords wait.
+    /// (or was changed meanwhile), `RATE_LIMITED` where it was too often (see [`crate::limit`]), `BAD_USER_INPUT` with
+    /// field `newPassword`, and `SERVICE_UNAVAILABLE` where too many passwords wait.
     #[doc(alias = "changePassword")]
     pub async fn change_password(
         &self,
@@ -44,11 +44,10 @@ impl Accounts {
         let current = self.sessions.require_session(request).await?;
         ensure_settable("newPassword", &input.new)?;
         let account = self
-            .verify(request, Some(current.account), input.current)
+            .verify(request, Guessed::Account(current.account), input.current)
             .await?;
-        let hash = self
-            .hash("newPassword", input.new, &request.waiting())
-            .await?;
+        let place = self.passwords.enqueue_new(&request.waiting())?;
+        let hash = self.passwords.hash(place, input.new).await?;
         let (this, claims) = (self.clone(), claims.clone());
         let changing = self.sessions.to_the_end(async move {
             let others = input.invalidate_other_sessions;

@@ -4,9 +4,9 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Accounts, Identifier};
+use super::{Accounts, guessing::Guessed};
 use crate::{
-    crypto::password::{Password, Verdict},
+    crypto::password::{Password, Waiting},
     entity::account,
     error::{Error, ErrorKind, Result},
     request::{ConnectionInfo, SessionRequest},
@@ -46,16 +46,14 @@ impl Accounts {
     /// # Errors
     ///
     /// `AUTHENTICATION_FAILED`; `USER_DEACTIVATED` with the right password; `INVALID_LOCATION_INFO_IP` and
-    /// `INVALID_LOCATION_INFO_USER_AGENT`; `SERVICE_UNAVAILABLE` where too many passwords wait to be verified.
+    /// `INVALID_LOCATION_INFO_USER_AGENT`; `RATE_LIMITED` after too many failures, by the table of
+    /// [`crate::limit`]; `SERVICE_UNAVAILABLE` where too many passwords wait to be verified.
     #[doc(alias = "signIn")]
     pub async fn sign_in(&self, request: &SessionRequest, input: SignIn) -> Result<LoginResult> {
         self.sessions.ensure_transport(request, input.transport)?;
         let connection_info = self.sessions.connection_info(request)?;
-        let account = match Identifier::parse(&input.identifier) {
-            Some(identifier) => self.find(identifier.into()).await?,
-            None => None,
-        };
-        let account = self.verify(request, account, input.password).await?;
+        let guessed = Guessed::Identifier(&input.identifier);
+        let account = self.verify(request, guessed, input.password).await?;
         if account.deactivated_at.is_some() {
             return Err(ErrorKind::UserDeactivated.into());
         }
@@ -105,36 +103,18 @@ impl Accounts {
         self.deliver_opened(request, opened, input.transport).await
     }
 
-    /// The account, if the password is its own.
-    pub(super) async fn verify(
-        &self,
-        request: &SessionRequest,
-        account: Option<account::Model>,
-        password: Password,
-    ) -> Result<account::Model> {
-        let hash = account
-            .as_ref()
-            .and_then(|account| account.password_hash.clone());
-        let verdict = self
-            .passwords
-            .verify(password.clone(), hash, &request.waiting())
-            .await?;
-        match (account, verdict) {
-            (Some(account), Verdict::Right { outdated }) => {
-                if outdated {
-                    self.rehash(request, &account, password).await;
-                }
-                Ok(account)
-            }
-            _ => Err(ErrorKind::AuthenticationFailed.into()),
-        }
-    }
-
     /// Brings a hash to today's parameters. The password is the same: nothing that was verified against it changes, and
     /// a failure costs nobody the sign-in.
-    async fn rehash(&self, request: &SessionRequest, account: &account::Model, password: Password) {
+    pub(super) async fn rehash(
+        &self,
+        waiting: &Waiting,
+        account: &account::Model,
+        password: Password,
+    ) {
         let rehashed = async {
-            let hash = self.passwords.hash(password, &request.waiting()).await?;
+            // Part of a sign-in: it does not wait behind sign-ups.
+            let place = self.passwords.enqueue(waiting)?;
+            let hash = self.passwords.hash(place, password).await?;
             account::Entity::update_many()
                 .col_expr(account::Column::PasswordHash, Expr::value(hash))
                 .filter(account::Column::Id.eq(account.id))

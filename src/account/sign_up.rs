@@ -28,8 +28,9 @@ impl Accounts {
     /// # Errors
     ///
     /// `SIGN_UP_DISABLED`, `USERNAME_TAKEN`, `EMAIL_TAKEN`, `BAD_USER_INPUT` naming the field,
-    /// `INVALID_LOCATION_INFO_IP` and `INVALID_LOCATION_INFO_USER_AGENT`, and `SERVICE_UNAVAILABLE` where too many
-    /// passwords wait to be hashed.
+    /// `INVALID_LOCATION_INFO_IP` and `INVALID_LOCATION_INFO_USER_AGENT`; `RATE_LIMITED` after too many sign-ups from the
+    /// client's network, also of those whose name was taken; and `SERVICE_UNAVAILABLE` where too many passwords wait to be
+    /// hashed.
     #[doc(alias = "signUp")]
     pub async fn sign_up(&self, request: &SessionRequest, input: SignUp) -> Result<LoginResult> {
         if !self.sign_up {
@@ -55,7 +56,10 @@ impl Accounts {
             password: Some(password),
             ..NewAccount::default()
         };
-        let row = self.new_row(new, &request.waiting()).await?;
+        let queued = self.enqueue(new, &request.waiting())?;
+        // Whatever comes of it: that a name is taken is an answer too.
+        self.charge_sign_up(connection_info.ip).await?;
+        let row = self.new_row(queued).await?;
 
         let (this, of_request) = (self.clone(), request.clone());
         let opening = self.sessions.to_the_end(async move {

@@ -6,7 +6,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Accounts, Email, Username, taken};
+use super::{Accounts, Email, Username, create::ensure_settable, taken};
 use crate::{
     crypto::password::Password,
     database,
@@ -62,7 +62,11 @@ impl Accounts {
             .map(permissions_claim)
             .transpose()?;
         let password_hash = match changes.password {
-            Some(password) => Some(self.hash("password", password, &request.waiting()).await?),
+            Some(password) => {
+                ensure_settable("password", &password)?;
+                let place = self.passwords.enqueue_new(&request.waiting())?;
+                Some(self.passwords.hash(place, password).await?)
+            }
             None => None,
         };
         let this = self.clone();

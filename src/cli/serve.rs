@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use sessiongraph::{
-    config::{Config, Layer, LogFormat},
+    config::{Config, LogFormat},
     http, services,
 };
 use tokio::{
@@ -14,16 +14,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::CommandResult;
 
-/// Keys that are read and checked, and that nothing heeds in this version.
-const WITHOUT_EFFECT: [&str; 3] = ["sign_in_failures", "sign_up_limit", "refresh_limit"];
-
 pub(super) async fn serve(config: Config) -> CommandResult {
     log(&config)?;
-    for key in WITHOUT_EFFECT {
-        if !matches!(config.layer_of(key), Layer::Default) {
-            tracing::warn!(key, "is set, and has no effect in this version");
-        }
-    }
     let services = super::open(&config).await?;
     services::compare_clocks(&services.db).await?;
     let listener = TcpListener::bind(config.listen)

@@ -224,7 +224,7 @@ keys! {
     password_queue: usize as Count<usize> = Some("256"),
         "Most requests that wait for password hashing";
     retention: Duration as AnySpan = Some("30d"),
-        "How long an ended session is kept";
+        "How long an ended session is kept, and how long the network that one was opened from is known";
     prune_interval: Duration as SomeSpan = Some("10m"),
         "How often ended sessions past their retention are removed";
     log: String as LogFilter = Some("info"),

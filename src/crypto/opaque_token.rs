@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::sha256;
+use super::{counter_key::CounterKey, sha256};
 use crate::{
     error::Result,
     random::{self, Random},
@@ -132,6 +132,13 @@ impl ServiceKeyMaker {
         let text = text(SERVICE_KEY_PREFIX, &self.0, bytes.as_ref());
         let digest = sha256(secrecy::ExposeSecret::expose_secret(&text).as_bytes());
         Ok((text, digest))
+    }
+
+    /// A key of its own for counters, derived from this one: it is there wherever service keys are, the same on every
+    /// replica, and a new master secret changes neither.
+    #[must_use]
+    pub fn counter_key(&self) -> CounterKey {
+        CounterKey::new(hmac::sign(&self.0, b"counters").as_ref())
     }
 
     /// The key that a text is, where it is genuine. Asks nobody.

@@ -1,7 +1,8 @@
 //! Passwords: Argon2id (RFC 9106) on a bounded pool with a bounded queue.
 //!
 //! A hash takes tens of milliseconds and megabytes on purpose. As many run at once as there are cores; the rest waits in
-//! a queue that is bounded, of which one client network holds a quarter at most, and which sign-ups cannot fill.
+//! a queue that is bounded, of which one client network holds a quarter at most, and which sign-ups cannot fill. A place in
+//! it is taken before anything else is done for a password, so a flood is refused before it costs more than that.
 
 use std::{
     collections::HashMap,
@@ -103,6 +104,17 @@ pub struct Waiting {
     pub client_gone: CancellationToken,
 }
 
+impl Waiting {
+    /// Waits for a turn, but not for a client that is gone.
+    pub(crate) async fn unless_gone<T>(&self, turn: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.client_gone.cancelled() => Err(Error::unavailable()),
+            turn = turn => turn,
+        }
+    }
+}
+
 /// Hashes and verifies passwords.
 pub struct PasswordPool {
     argon2: Argon2<'static>,
@@ -152,19 +164,39 @@ impl PasswordPool {
         })
     }
 
-    /// The PHC string of a new password.
+    /// A place in the queue for a verification, or for what belongs to one.
     ///
     /// # Errors
     ///
-    /// `SERVICE_UNAVAILABLE` when the queue is full.
-    pub async fn hash(&self, password: Password, waiting: &Waiting) -> Result<String> {
-        // Half of the queue is always left to sign-ins.
-        let place = self.enqueue(waiting, self.policy.queue.div_ceil(2))?;
+    /// `SERVICE_UNAVAILABLE` when the queue is full, or the client's network has its quarter of it.
+    pub fn enqueue(&self, waiting: &Waiting) -> Result<Place> {
+        self.place(waiting, self.policy.queue, false)
+    }
+
+    /// A place in the queue for a new password's hash. Half of the queue is always left to verifications.
+    ///
+    /// # Errors
+    ///
+    /// As [`enqueue`](Self::enqueue).
+    pub fn enqueue_new(&self, waiting: &Waiting) -> Result<Place> {
+        self.place(waiting, self.policy.queue.div_ceil(2), true)
+    }
+
+    /// The PHC string of a password.
+    ///
+    /// # Errors
+    ///
+    /// `SERVICE_UNAVAILABLE` when the client is gone before its turn.
+    pub async fn hash(&self, place: Place, password: Password) -> Result<String> {
         let turn = async { self.new_hashes.acquire().await.map_err(Error::internal) };
-        let _turn = unless_gone(waiting, turn).await?;
+        let _turn = if place.is_new {
+            Some(place.waiting.unless_gone(turn).await?)
+        } else {
+            None
+        };
         let salt = random::bytes::<SALT_LENGTH>(self.random.as_ref())?;
         let argon2 = self.argon2.clone();
-        self.work(place, waiting, move || {
+        self.work(place, move || {
             let hash: PasswordHash = argon2.hash_password_with_salt(password.bytes(), &salt)?;
             Ok(hash.to_string())
         })
@@ -176,18 +208,18 @@ impl PasswordPool {
     ///
     /// # Errors
     ///
-    /// `SERVICE_UNAVAILABLE` when the queue is full, `INTERNAL_SERVER_ERROR` when the stored text is no hash.
+    /// `SERVICE_UNAVAILABLE` when the client is gone before its turn, `INTERNAL_SERVER_ERROR` when the stored text is no
+    /// hash: either tells nothing about the password.
     pub async fn verify(
         &self,
+        place: Place,
         password: Password,
         hash: Option<String>,
-        waiting: &Waiting,
     ) -> Result<Verdict> {
-        let place = self.enqueue(waiting, self.policy.queue)?;
         let (argon2, known) = (self.argon2.clone(), hash.is_some());
         let hash = hash.unwrap_or_else(|| self.dummy.clone());
         let verified = self
-            .work(place, waiting, move || {
+            .work(place, move || {
                 let hash = PasswordHash::new(&hash)?;
                 argon2.verify_password(password.bytes(), &hash)?;
                 Ok(Params::try_from(&hash).ok())
@@ -205,12 +237,11 @@ impl PasswordPool {
     async fn work<T: Send + 'static>(
         &self,
         place: Place,
-        waiting: &Waiting,
         work: impl FnOnce() -> password_hash::Result<T> + Send + 'static,
     ) -> Result<password_hash::Result<T>> {
         let workers = Arc::clone(&self.workers);
         let turn = async { workers.acquire_owned().await.map_err(Error::internal) };
-        let turn = unless_gone(waiting, turn).await?;
+        let turn = place.waiting.unless_gone(turn).await?;
         drop(place);
         tokio::task::spawn_blocking(move || {
             let done = work();
@@ -221,7 +252,7 @@ impl PasswordPool {
         .map_err(Error::internal)
     }
 
-    fn enqueue(&self, waiting: &Waiting, limit: usize) -> Result<Place> {
+    fn place(&self, waiting: &Waiting, limit: usize, is_new: bool) -> Result<Place> {
         let network = waiting.ip.map(client_network);
         let mut queue = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
         let share = self.policy.queue.div_ceil(4);
@@ -236,6 +267,8 @@ impl PasswordPool {
             *queue.by_network.entry(network).or_default() += 1;
         }
         Ok(Place {
+            waiting: waiting.clone(),
+            is_new,
             network,
             queue: Arc::clone(&self.queued),
         })
@@ -249,9 +282,17 @@ struct Queue {
 }
 
 /// A place in the queue, given back when dropped.
-struct Place {
+pub struct Place {
+    waiting: Waiting,
+    is_new: bool,
     network: Option<IpAddr>,
     queue: Arc<Mutex<Queue>>,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Place")
+    }
 }
 
 impl Drop for Place {
@@ -266,15 +307,6 @@ impl Drop for Place {
                 queue.by_network.remove(&network);
             }
         }
-    }
-}
-
-/// Waits for a turn, but leaves the queue when the client is gone.
-async fn unless_gone<T>(waiting: &Waiting, turn: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::select! {
-        biased;
-        () = waiting.client_gone.cancelled() => Err(Error::unavailable()),
-        turn = turn => turn,
     }
 }
 
@@ -299,106 +331,4 @@ fn dummy_hash(params: &Params, random: &dyn Random) -> Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::random::SystemRandom;
-
-    const CHEAP: PasswordPolicy = PasswordPolicy {
-        memory_kib: 64,
-        iterations: 1,
-        parallelism: 1,
-        queue: 8,
-    };
-
-    fn pool(policy: PasswordPolicy) -> PasswordPool {
-        PasswordPool::new(policy, Arc::new(SystemRandom)).unwrap()
-    }
-
-    #[tokio::test]
-    async fn the_password_is_told_from_others_however_it_was_typed() {
-        let (pool, waiting) = (pool(CHEAP), Waiting::default());
-        // One text has the letter with its ring composed, the other decomposed.
-        let hash = pool
-            .hash(Password::new("\u{c5}ngstr\u{f6}m 1234"), &waiting)
-            .await
-            .unwrap();
-        let right = Verdict::Right { outdated: false };
-        let decomposed = Password::new("A\u{30a}ngstro\u{308}m 1234");
-        assert_eq!(
-            pool.verify(decomposed, Some(hash.clone()), &waiting)
-                .await
-                .unwrap(),
-            right
-        );
-        assert_eq!(
-            pool.verify(Password::new("other"), Some(hash), &waiting)
-                .await
-                .unwrap(),
-            Verdict::Wrong
-        );
-        assert_eq!(
-            pool.verify(Password::new("other"), None, &waiting)
-                .await
-                .unwrap(),
-            Verdict::Wrong
-        );
-    }
-
-    #[tokio::test]
-    async fn a_hash_with_other_parameters_is_outdated() {
-        let waiting = Waiting::default();
-        let hash = pool(CHEAP)
-            .hash(Password::new("long enough"), &waiting)
-            .await
-            .unwrap();
-        let costlier = pool(PasswordPolicy {
-            iterations: 2,
-            ..CHEAP
-        });
-        let verdict = costlier
-            .verify(Password::new("long enough"), Some(hash), &waiting)
-            .await
-            .unwrap();
-        assert_eq!(verdict, Verdict::Right { outdated: true });
-    }
-
-    #[tokio::test]
-    async fn one_network_holds_a_quarter_of_the_queue_and_all_hold_no_more_than_it() {
-        let pool = pool(CHEAP);
-        let from = |ip: &str| Waiting {
-            ip: ip.parse().ok(),
-            ..Waiting::default()
-        };
-        let places = [(); 2].map(|()| pool.enqueue(&from("192.0.2.1"), 8).unwrap());
-        assert!(pool.enqueue(&from("192.0.2.1"), 8).is_err());
-        let others: Vec<_> = (2..8)
-            .map(|n| pool.enqueue(&from(&format!("192.0.2.{n}")), 8).unwrap())
-            .collect();
-        assert!(pool.enqueue(&from("198.51.100.1"), 8).is_err());
-        drop(places);
-        assert!(pool.enqueue(&from("192.0.2.1"), 8).is_ok());
-        drop(others);
-        assert_eq!(pool.queued.lock().unwrap().total, 0);
-        assert!(pool.queued.lock().unwrap().by_network.is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_client_that_is_gone_leaves_the_queue() {
-        let pool = pool(CHEAP);
-        let waiting = Waiting::default();
-        waiting.client_gone.cancel();
-        assert!(
-            pool.verify(Password::new("password"), None, &waiting)
-                .await
-                .is_err()
-        );
-        assert_eq!(pool.queued.lock().unwrap().total, 0);
-    }
-
-    #[test]
-    fn lengths_are_counted_in_characters() {
-        assert!(!Password::new("seven77").is_settable());
-        assert!(Password::new("\u{1f600}".repeat(8).as_str()).is_settable());
-        assert!(!Password::new(&"a".repeat(257)).is_settable());
-    }
-}
+mod tests;

@@ -42,6 +42,8 @@ pub struct Model {
     pub invalidated_at: Option<DateTimeUtc>,
     /// Why it was ended.
     pub invalidation_reason: Option<InvalidationReason>,
+    /// The client network that it was opened from; absent in rows that are older than this column.
+    pub opened_in: Option<String>,
 }
 
 /// Why a session was ended.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use crate::{
     crypto::{
         access_token::{SigningKey, VerifyingKey},
+        counter_key::CounterKey,
         opaque_token::{RefreshTokenMaker, ServiceKeyMaker},
     },
     error::Result,
@@ -58,6 +59,13 @@ impl KeySet {
 pub trait TokenKeys: fmt::Debug + Send + Sync + 'static {
     /// The keys for a request. Called several times a request: keep them in memory.
     async fn keys(&self, request: &SessionRequest) -> Result<Arc<KeySet>>;
+
+    /// The key under which counters of limits are kept: one for all requests, or clients could choose where they are
+    /// counted. Unless overridden it comes from the keys of an empty request.
+    async fn counter_key(&self) -> Result<CounterKey> {
+        let keys = self.keys(&SessionRequest::new()).await?;
+        Ok(keys.service.counter_key())
+    }
 
     /// The keys for a request after a token named a key that is not among them: they may have changed elsewhere. An
     /// implementation that asks a database limits itself to once a second.

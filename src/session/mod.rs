@@ -80,9 +80,10 @@ use self::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    crypto::access_token::Verifier,
+    crypto::{access_token::Verifier, counter_key::CounterKey},
     error::{Error, Result},
     keys::TokenKeys,
+    limit::Budgets,
     random::{Random, SystemRandom},
 };
 
@@ -101,6 +102,7 @@ struct Inner {
     activity: Activity,
     events: Events,
     user_agents: UserAgents,
+    refreshes: Budgets,
     tasks: TaskTracker,
     reads: Shared<Uuid, Option<SessionOfAccount>>,
     exchanges: Shared<UsualExchange, Option<Exchanged>>,
@@ -182,6 +184,11 @@ impl Sessions {
         task.await.map_err(Error::internal)?
     }
 
+    /// The key that counters of limits are named with.
+    pub(crate) async fn counter_key(&self) -> Result<CounterKey> {
+        self.0.keys.counter_key().await
+    }
+
     pub(crate) fn random(&self) -> &dyn Random {
         self.0.random.as_ref()
     }
@@ -254,6 +261,7 @@ impl SessionsBuilder {
             activity: Activity::default(),
             events: Events::default(),
             user_agents: UserAgents::default(),
+            refreshes: Budgets::default(),
             tasks: TaskTracker::new(),
             reads: Shared::default(),
             exchanges: Shared::default(),

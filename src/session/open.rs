@@ -21,6 +21,7 @@ use crate::{
         session::{self, InvalidationReason},
     },
     error::{Error, ErrorKind, Result},
+    network::client_network,
     request::{ConnectionInfo, SessionRequest},
 };
 
@@ -143,6 +144,7 @@ impl Sessions {
             absolute_expires_at: now + self.0.policy.session_max_ttl,
             invalidated_at: None,
             invalidation_reason: None,
+            opened_in: Some(client_network(ip).to_string()),
         };
         let session = session
             .into_active_model()

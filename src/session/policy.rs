@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::UserAgentBinding;
+use crate::limit::Rate;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -31,6 +32,16 @@ pub struct Policy {
     pub user_agent_binding: UserAgentBinding,
     /// Whether a query whose access cookie has expired is renewed on the way.
     pub silent_renewal: bool,
+    /// How many sign-ins may fail by identifier, ten times that by client network; `None` for any number. See
+    /// [`crate::limit`].
+    pub sign_in_failures: Option<Rate>,
+    /// How many sign-ups a client network may make; `None` for any number.
+    pub sign_up_limit: Option<Rate>,
+    /// How often a session may be refreshed in one process; `None` for any number.
+    pub refresh_limit: Option<Rate>,
+    /// How long after a session was opened its client network is known: an account that strangers fail at without end
+    /// stays open to it.
+    pub retention: Duration,
 }
 
 impl Default for Policy {
@@ -47,6 +58,19 @@ impl Default for Policy {
             max_sessions_per_account: 50,
             user_agent_binding: UserAgentBinding::Family,
             silent_renewal: true,
+            sign_in_failures: Some(Rate {
+                count: 10,
+                per: Duration::from_mins(15),
+            }),
+            sign_up_limit: Some(Rate {
+                count: 1_000,
+                per: Duration::from_hours(1),
+            }),
+            refresh_limit: Some(Rate {
+                count: 600,
+                per: Duration::from_mins(1),
+            }),
+            retention: 30 * DAY,
         }
     }
 }

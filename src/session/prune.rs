@@ -1,4 +1,4 @@
-//! Pruning: sessions that ended long ago are deleted, in batches that lock nobody out.
+//! Pruning: sessions that ended long ago are deleted, and counters with their windows, in batches that lock nobody out.
 
 use std::time::Duration;
 
@@ -7,19 +7,21 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 use uuid::Uuid;
 
 use super::Sessions;
-use crate::{entity::session, error::Result, metrics};
+use crate::{entity::session, error::Result, limit, metrics};
 
 /// So many rows are deleted with one statement.
 const BATCH: u64 = 1_000;
 
 impl Sessions {
-    /// Deletes sessions that ended or ran out longer ago than `retention`, and returns how many.
+    /// Deletes sessions that ended or ran out longer ago than `retention`, and returns how many. Counters of limits whose
+    /// window has ended go as well.
     ///
     /// # Errors
     ///
     /// What the database says; the batches before it are deleted.
     pub async fn prune(&self, retention: Duration) -> Result<u64> {
         let now = self.clock().now();
+        limit::prune(self.db(), now).await?;
         let before = now - retention;
         let ended = Condition::all().add(session::Column::InvalidatedAt.lt(before));
         let mut pruned = 0;

@@ -36,6 +36,7 @@ impl Sessions {
     /// # Errors
     ///
     /// `INVALID_TOKENS` without a refresh token, `TOKEN_VERIFICATION_FAILED` and `INVALID_TOKEN` for a text that is none,
+    /// `RATE_LIMITED` where the session has been refreshed too often, which leaves it and its tokens as they are;
     /// `INVALID_LOCATION_INFO_IP` and `INVALID_LOCATION_INFO_USER_AGENT` without them; `SESSION_NOT_FOUND`,
     /// `USER_DEACTIVATED`, `INVALID_SESSION` and `REFRESH_TOKEN_REUSED` by the table of the
     /// [module](super#refresh-tokens). All have the action `SIGN_IN` where signing in helps.
@@ -81,6 +82,11 @@ impl Sessions {
         request: &SessionRequest,
         token: RefreshToken,
     ) -> Result<LoginResult> {
+        // A genuine token, and no statement yet: what is refused leaves the session and the token as they are.
+        if let Some(rate) = self.0.policy.refresh_limit {
+            let now = self.0.clock.now();
+            self.0.refreshes.charge(token.session_id, rate, now)?;
+        }
         let from = self.connection_info(request)?;
         for _ in 0..MAX_ATTEMPTS {
             if let Some((session, account)) = self.exchange_usual(token, &from).await? {

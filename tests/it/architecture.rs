@@ -6,11 +6,12 @@ use std::{
 };
 
 /// Each module with the modules of this crate that it may use, itself and what stands in `COMMON` apart.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     (
         "account",
         &[
-            "crypto", "database", "entity", "page", "request", "scope", "session",
+            "crypto", "database", "entity", "limit", "network", "page", "request", "scope",
+            "session",
         ],
     ),
     ("clock", &[]),
@@ -36,6 +37,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
         &["crypto", "database", "entity", "lease", "request"],
     ),
     ("lease", &["entity"]),
+    ("limit", &["entity"]),
     ("metrics", &["entity", "session"]),
     ("network", &[]),
     ("page", &[]),
@@ -45,13 +47,13 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     (
         "services",
         &[
-            "account", "config", "crypto", "database", "entity", "keys", "session",
+            "account", "config", "crypto", "database", "entity", "keys", "limit", "session",
         ],
     ),
     (
         "session",
         &[
-            "crypto", "database", "entity", "keys", "network", "page", "request", "scope",
+            "crypto", "database", "entity", "keys", "limit", "network", "page", "request", "scope",
         ],
     ),
 ];
@@ -66,7 +68,7 @@ const FENCED: [(&str, &[&str]); 4] = [
     (
         "sea_orm::",
         &[
-            "account", "database", "entity", "error", "http", "keys", "lease", "metrics",
+            "account", "database", "entity", "error", "http", "keys", "lease", "limit", "metrics",
             "services", "session",
         ],
     ),

@@ -31,6 +31,7 @@ fn row(generation: i64, parent: Option<i64>) -> session::Model {
         absolute_expires_at: rotated_at() + Duration::from_hours(24 * 90),
         invalidated_at: None,
         invalidation_reason: None,
+        opened_in: None,
     }
 }
 

@@ -217,6 +217,68 @@ async fn postgres_without_a_secret_is_refused_and_with_one_is_shared() {
 }
 
 #[tokio::test]
+async fn limits_are_what_is_configured() {
+    const WRONG: &str = "mutation { signIn(input: { identifier: \"ada\", password: \"wrong\" }) { account { id } } }";
+    let code = |answer: &serde_json::Value| answer["errors"][0]["extensions"]["code"].clone();
+    let folder = Folder::new();
+    folder.write(
+        "sessiongraph.toml",
+        "sign_in_failures = \"2/1h\"\nsign_up_limit = \"1/1h\"\nrefresh_limit = \"1/1h\"\n",
+    );
+    let server = folder.serve(&[]);
+    let tokens = server.sign_up("ada").await;
+    let sign_up = "mutation { signUp(input: { username: \"bob\", password: \"correct horse\" }) { account { id } } }";
+    let answer = server.query(sign_up, None).await;
+    assert_eq!(code(&answer), "RATE_LIMITED", "{answer:#}");
+    assert_eq!(
+        code(&server.query(WRONG, None).await),
+        "AUTHENTICATION_FAILED"
+    );
+    assert_eq!(
+        code(&server.query(WRONG, None).await),
+        "AUTHENTICATION_FAILED"
+    );
+    let answer = server.query(WRONG, None).await;
+    assert_eq!(code(&answer), "RATE_LIMITED", "{answer:#}");
+    let retry_after = answer["errors"][0]["extensions"]["retryAfter"]
+        .as_u64()
+        .unwrap();
+    assert!((3_500..=3_600).contains(&retry_after), "{retry_after}");
+    let refresh = format!(
+        "mutation {{ refreshTokens(input: {{ refreshToken: {} }}) {{ refreshOutcome }} }}",
+        tokens["refreshToken"]
+    );
+    assert_eq!(
+        server.query(&refresh, None).await["data"]["refreshTokens"]["refreshOutcome"],
+        "ROTATED"
+    );
+    assert_eq!(code(&server.query(&refresh, None).await), "RATE_LIMITED");
+    let (_, log) = server.stop();
+    assert!(!log.contains("no effect"), "{log}");
+
+    // Failures are remembered across a restart, unless nobody counts them.
+    let server = folder.serve(&[]);
+    assert_eq!(code(&server.query(WRONG, None).await), "RATE_LIMITED");
+    server.stop();
+    let server = folder.serve(&[
+        "--sign-in-failures",
+        "off",
+        "--sign-up-limit",
+        "off",
+        "--refresh-limit",
+        "off",
+    ]);
+    for _ in 0..4 {
+        assert_eq!(
+            code(&server.query(WRONG, None).await),
+            "AUTHENTICATION_FAILED"
+        );
+    }
+    assert!(server.query(sign_up, None).await["errors"].is_null());
+    server.stop();
+}
+
+#[tokio::test]
 async fn what_is_counted_is_there_for_prometheus() {
     let folder = Folder::new();
     let server = folder.serve(&[]);

@@ -8,6 +8,7 @@ mod hooks;
 mod invalidate;
 mod key_revocation;
 mod key_rotation;
+mod limits;
 mod logout;
 mod master_secret;
 mod migration;

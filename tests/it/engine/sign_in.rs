@@ -68,7 +68,8 @@ on_each_database! {
             }
         }
         asked.dedup();
-        assert_eq!(asked, [1]);
+        // The charge of the attempt, and the account.
+        assert_eq!(asked, [2]);
         // What can be nobody's is the same answer.
         for identifier in ["", "@", "no such thing", "a\0b", &"x".repeat(1_000)] {
             assert_eq!(told(&engine.try_sign_in(identifier, PASSWORD).await.unwrap_err()), FAILED);

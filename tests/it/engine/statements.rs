@@ -1,7 +1,7 @@
 //! What a request costs the database.
 
 use secrecy::SecretString;
-use sessiongraph::{error::Action, scope::Scope};
+use sessiongraph::{clock::ManualClock, error::Action, scope::Scope};
 
 use crate::support::{
     database::{row_counts, scalar},
@@ -102,7 +102,7 @@ on_each_database! {
     }
 
     async fn ten_thousand_refreshes_leave_one_row(database: TestDatabase) {
-        let engine = Engine::new(&database).await;
+        let engine = Engine::with(&database, ManualClock::default(), |policy| policy.refresh_limit = None).await;
         let mut login = engine.sign_up("ada").await;
         let counts = row_counts(&engine.db).await;
         for _ in 0..REFRESHES {

@@ -13,6 +13,7 @@ mod merged_fields;
 mod nulls;
 mod pages;
 mod plans;
+mod rate_limits;
 mod refresh;
 mod schema;
 mod service_keys;

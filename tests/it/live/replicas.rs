@@ -4,8 +4,9 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use secrecy::SecretString;
-use sessiongraph::session::{
-    InvalidateSessions, Listener, Notice, Relay, SessionEventKind, Subscriber, Topic,
+use sessiongraph::{
+    clock::ManualClock,
+    session::{InvalidateSessions, Listener, Notice, Relay, SessionEventKind, Subscriber, Topic},
 };
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -47,7 +48,7 @@ on_each_database! {
     }
 
     async fn a_subscriber_that_falls_back_too_far_is_let_go(database: TestDatabase) {
-        let engine = Engine::new(&database).await;
+        let engine = Engine::with(&database, ManualClock::default(), |policy| policy.refresh_limit = None).await;
         let login = engine.sign_up("ada").await;
         let caller = engine.show(&login.tokens.access_token).await;
         let subscriber = Subscriber::Session(caller.session_claims().unwrap().clone());

@@ -113,7 +113,7 @@ impl Engine {
         let sql = format!(
             "INSERT INTO sessions SELECT {id}, account_id, generation, parent, seen_generation, ip, user_agent, \
              user_agent_family, metadata, created_at, refreshed_at, last_seen_at, expires_at, absolute_expires_at, \
-             invalidated_at, invalidation_reason FROM sessions CROSS JOIN {numbers}"
+             invalidated_at, invalidation_reason, opened_in FROM sessions CROSS JOIN {numbers}"
         );
         self.db.execute_unprepared(&sql).await.unwrap();
     }
