@@ -25,7 +25,9 @@ use tower_http::{
 };
 use tracing::Span;
 
-use super::{CookiePolicy, ForwardedHeader, TrustedProxies, background, endpoint, pages};
+use super::{
+    CookiePolicy, ForwardedHeader, TrustedProxies, background, endpoint, pages, playground,
+};
 use crate::{
     config::{self, Config},
     error::{Error, Result},
@@ -126,9 +128,7 @@ pub fn router(app: App) -> Router {
         .route("/health/live", routing::get(pages::live))
         .route("/health/ready", routing::get(pages::ready));
     if app.playground {
-        router = router
-            .route("/", routing::get(pages::root))
-            .route("/playground", routing::get(pages::playground));
+        router = router.merge(playground::routes());
     }
     if !app.allowed_origins.is_empty() {
         router = router.layer(cors(&app.allowed_origins));
