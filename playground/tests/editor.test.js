@@ -106,12 +106,12 @@ describe("editor", () => {
     const fragment = `#${new URLSearchParams({ query, variables: '{"first": 3}' })}`;
     const { page, done } = await openPage(browser, server, { fragment });
     await editor(page).locator(".graphiql-query-editor .view-lines").filter({ hasText: "Linked" }).waitFor();
-    assert.match(await text(editor(page).locator(".graphiql-editor-tools .view-lines").first()), /"first": 3/);
+    assert.match(await text(editor(page).locator(".graphiql-editor-tool .view-lines").first()), /"first": 3/);
     await page.getByRole("tab", { name: "Sessions" }).click();
     await signUp(page);
     await page.getByRole("tab", { name: "Editor" }).click();
     await choose(page, "refreshTokens");
-    await editor(page).locator(".graphiql-editor-tools .view-lines").first().filter({ hasText: "sgr_" }).waitFor();
+    await editor(page).locator(".graphiql-editor-tool .view-lines").first().filter({ hasText: "sgr_" }).waitFor();
     await page.getByRole("button", { name: /^Copy link/ }).click();
     const link = await page.evaluate(() => navigator.clipboard.readText());
     assert.match(link, /#query=/);
@@ -137,7 +137,7 @@ describe("editor", () => {
     const name = await signUp(page);
     await openEditor(page);
     await choose(page, "refreshTokens");
-    const variables = editor(page).locator(".graphiql-editor-tools .view-lines").first();
+    const variables = editor(page).locator(".graphiql-editor-tool .view-lines").first();
     await variables.filter({ hasText: "sgr_" }).waitFor();
     const before = await text(variables);
     await page.getByRole("tab", { name: "Sessions" }).click();
@@ -146,7 +146,7 @@ describe("editor", () => {
     await page.getByRole("tab", { name: "Editor" }).click();
     assert.equal(await text(variables), before);
     await page.getByRole("button", { name: "Update tokens" }).click();
-    await page.waitForFunction((old) => document.querySelector(".graphiql-editor-tools .view-lines").innerText.replaceAll("\u00a0", " ") !== old, before);
+    await page.waitForFunction((old) => document.querySelector(".graphiql-editor-tool .view-lines").innerText.replaceAll("\u00a0", " ") !== old, before);
     assert.match(await text(variables), /sgr_/);
     await done();
   });

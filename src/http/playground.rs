@@ -217,3 +217,160 @@ impl Metadata for EmbeddedMetadata {
         self.length
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::{Body, to_bytes},
+        http::{HeaderMap, Method, StatusCode},
+    };
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[derive(Embed)]
+    #[folder = "tests/it/http/sample-playground/"]
+    struct Built;
+
+    #[derive(Embed)]
+    #[folder = "tests/it/http/no-playground/"]
+    #[allow_missing = true]
+    struct NotBuilt;
+
+    async fn answer_of<A: Embed + 'static>(
+        method: Method,
+        path: &str,
+        headers: &[(HeaderName, &str)],
+    ) -> (StatusCode, HeaderMap, String) {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = routes_of::<A, ()>().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        (parts.status, parts.headers, body)
+    }
+
+    async fn get(path: &str, headers: &[(HeaderName, &str)]) -> (StatusCode, HeaderMap, String) {
+        answer_of::<Built>(Method::GET, path, headers).await
+    }
+
+    #[tokio::test]
+    async fn the_page_is_asked_for_anew_each_time_and_sent_when_it_has_changed() {
+        for path in ["/playground", "/playground/"] {
+            let (status, headers, body) = get(path, &[]).await;
+            assert_eq!(status, 200, "{path}");
+            assert_eq!(body, "the page\n");
+            assert_eq!(headers[header::CONTENT_TYPE], "text/html");
+            assert_eq!(headers[header::CACHE_CONTROL], "no-cache");
+            let tag = headers[header::ETAG].to_str().unwrap();
+            let (status, headers, body) = get(path, &[(header::IF_NONE_MATCH, tag)]).await;
+            assert_eq!((status.as_u16(), &*body), (304, ""));
+            assert_eq!(headers[header::ETAG], tag);
+            assert_eq!(headers[header::CACHE_CONTROL], "no-cache");
+            let (status, ..) = get(path, &[(header::IF_NONE_MATCH, "\"another\"")]).await;
+            assert_eq!(status, 200);
+        }
+    }
+
+    #[tokio::test]
+    async fn assets_are_kept_for_good() {
+        let (status, headers, body) = get("/playground/assets/app-1a2b.js", &[]).await;
+        assert_eq!((status.as_u16(), &*body), (200, "the program\n"));
+        assert_eq!(headers[header::CONTENT_TYPE], "text/javascript");
+        assert_eq!(
+            headers[header::CACHE_CONTROL],
+            "public, max-age=31536000, immutable"
+        );
+        let (_, headers, _) = get("/playground/icon.svg", &[]).await;
+        assert_eq!(headers[header::CONTENT_TYPE], "image/svg+xml");
+        assert_eq!(headers[header::CACHE_CONTROL], "no-cache");
+    }
+
+    #[tokio::test]
+    async fn what_the_client_can_unpack_is_sent_compressed() {
+        for (accepted, sent, content) in [
+            ("gzip, deflate, br", Some("br"), "the program, as br\n"),
+            ("gzip", Some("gzip"), "the program, as gz\n"),
+            ("br;q=0, gzip;q=0.5", Some("gzip"), "the program, as gz\n"),
+            ("zstd", None, "the program\n"),
+        ] {
+            let accept = [(header::ACCEPT_ENCODING, accepted)];
+            let (_, headers, body) = get("/playground/assets/app-1a2b.js", &accept).await;
+            let encoding = headers.get(header::CONTENT_ENCODING);
+            assert_eq!(encoding.map(|it| it.to_str().unwrap()), sent, "{accepted}");
+            assert_eq!(body, content, "{accepted}");
+            assert_eq!(headers[header::CONTENT_TYPE], "text/javascript");
+            assert_eq!(headers[header::VARY], "accept-encoding", "{accepted}");
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_is_under_the_policy() {
+        for path in [
+            "/playground",
+            "/playground/assets/app-1a2b.js",
+            "/playground/no",
+        ] {
+            let (_, headers, _) = get(path, &[]).await;
+            let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+            let directives: Vec<&str> = policy.split(';').map(str::trim).collect();
+            for directive in [
+                "default-src 'none'",
+                "script-src 'self'",
+                "connect-src 'self'",
+                "worker-src 'self'",
+                "base-uri 'none'",
+                "form-action 'none'",
+                "frame-ancestors 'none'",
+            ] {
+                assert!(directives.contains(&directive), "{directive} in {policy}");
+            }
+            assert!(
+                !policy.contains("unsafe-eval") && !policy.contains("http"),
+                "{policy}"
+            );
+            assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+            assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+            assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
+            assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_else_is_there() {
+        for path in [
+            "/playground/assets/gone.js",
+            "/playground/assets/",
+            "/playground/../Cargo.toml",
+            "/playground/%2e%2e/Cargo.toml",
+            "/playground/assets/..%2f..%2fCargo.toml",
+        ] {
+            let (status, headers, body) = get(path, &[]).await;
+            assert_eq!((status.as_u16(), &*body), (404, ""), "{path}");
+            if let Some(lifetime) = headers.get(header::CACHE_CONTROL) {
+                assert_eq!(lifetime, "no-cache", "{path}");
+            }
+        }
+        let (status, ..) = answer_of::<Built>(Method::POST, "/playground", &[]).await;
+        assert_eq!(status, 405);
+        let (status, headers, body) = answer_of::<Built>(Method::HEAD, "/playground", &[]).await;
+        assert_eq!((status.as_u16(), &*body), (200, ""));
+        assert_eq!(headers[header::CONTENT_LENGTH], "9");
+    }
+
+    #[tokio::test]
+    async fn a_binary_without_it_says_how_to_build_it() {
+        let (status, headers, body) = answer_of::<NotBuilt>(Method::GET, "/playground", &[]).await;
+        assert_eq!(status, 200);
+        assert!(body.contains("make run") && body.contains("make playground"));
+        assert_eq!(headers[header::CACHE_CONTROL], "no-cache");
+        assert!(headers.contains_key(header::CONTENT_SECURITY_POLICY));
+        let (status, headers, _) = answer_of::<NotBuilt>(Method::GET, "/", &[]).await;
+        assert!(status.is_redirection());
+        assert_eq!(headers[header::LOCATION], "/playground");
+    }
+}

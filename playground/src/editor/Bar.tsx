@@ -1,4 +1,5 @@
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
+import { type DocumentNode, Kind, type OperationDefinitionNode, parse } from "graphql";
 import { useEffect, useRef } from "react";
 
 import { CopyButton } from "../components/CopyButton";
@@ -16,7 +17,7 @@ const GROUPS: Item["group"][] = ["Queries", "Mutations", "Subscription", "For se
 export function Bar({ timing, place }: { timing: Timing | null; place: Place }) {
   const queryEditor = useGraphiQL((state) => state.queryEditor);
   const variableEditor = useGraphiQL((state) => state.variableEditor);
-  const { addTab } = useGraphiQLActions();
+  const { addTab, setOperationFacts } = useGraphiQLActions();
   const isReady = queryEditor !== undefined && variableEditor !== undefined;
   const items = menu(useSelected((state) => state));
 
@@ -27,6 +28,8 @@ export function Bar({ timing, place }: { timing: Timing | null; place: Place }) 
     isPristine.current = false;
     queryEditor?.setValue(query);
     variableEditor?.setValue(variables);
+    // GraphiQL looks into a document when nobody has typed for a while. Until then it would run the one before.
+    setOperationFacts(factsOf(query));
   };
   // The welcome text may be replaced; what somebody wrote gets company.
   const isPristine = useRef(true);
@@ -86,6 +89,18 @@ export function Bar({ timing, place }: { timing: Timing | null; place: Place }) 
       </output>
     </div>
   );
+}
+
+/** What a document has to run; nothing where it cannot be read. */
+function factsOf(query: string): { documentAST?: DocumentNode; operationName?: string; operations?: OperationDefinitionNode[] } {
+  try {
+    const documentAST = parse(query);
+    const operations = documentAST.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
+    const operationName = operations[0]?.name?.value;
+    return { documentAST, operations, ...(operationName === undefined ? {} : { operationName }) };
+  } catch {
+    return {};
+  }
 }
 
 function IdentityPicker() {

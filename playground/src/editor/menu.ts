@@ -27,6 +27,7 @@ export interface Item {
   variables: string;
 }
 
+const TABLET = "Mozilla/5.0 (Linux; Android 15; SM-X200) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 const PASSWORD = "correct horse battery staple";
 
 /** What the selected session fills in. */
@@ -111,7 +112,7 @@ const ITEMS: { name: string; group: Item["group"]; file: string; variables?: Fil
     variables: ({ accountId }): CreateSessionMutationVariables => ({
       input: {
         accountId,
-        connectionInfo: { ip: "203.0.113.7", userAgent: navigator.userAgent },
+        connectionInfo: { ip: "203.0.113.7", userAgent: TABLET },
         metadata: { device: "kitchen tablet" },
         transport: "BODY",
       },
