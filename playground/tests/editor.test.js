@@ -91,7 +91,7 @@ describe("editor", () => {
     }
     const identity = await page.getByRole("combobox", { name: "Act as" }).inputValue();
     await page.getByRole("combobox", { name: "Act as" }).selectOption("serviceKey");
-    await page.locator(".bar").getByLabel("Key").fill(key);
+    await page.locator(".bar").getByRole("textbox", { name: "Key" }).fill(key);
     for (const name of asService) {
       await fine(name);
     }
