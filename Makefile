@@ -15,6 +15,9 @@ ARGS ?=
 schema_tools := tests/schema-tools
 gateways := tests/gateways
 graphql_over_http := tests/graphql-over-http
+playground := playground
+playground_sources := schema.graphql $(shell find $(playground)/src $(playground)/operations $(playground)/public -type f -not -path '*/generated/*') \
+	$(addprefix $(playground)/,index.html codegen.ts tsconfig.json vite.config.ts)
 print_schema := $(CARGO) run --quiet $(CARGO_FLAGS) -- schema
 
 .PHONY: help
@@ -24,11 +27,17 @@ help: ## List the targets
 # A debug build: it is there in half the time of a release build, the tests share most of it, and what is
 # slow without optimisation (password hashing) is optimised all the same.
 .PHONY: run
-run: ## Start the server on http://127.0.0.1:4000/graphql, with SQLite in ./data
+run: playground ## Start the server on http://127.0.0.1:4000/graphql, with SQLite in ./data
 	$(CARGO) run $(CARGO_FLAGS) -- serve $(ARGS)
 
+.PHONY: playground
+playground: $(playground)/dist/index.html ## Build the page that the server embeds
+
+$(playground)/dist/index.html: $(playground)/node_modules/.package-lock.json $(playground_sources)
+	npm --prefix $(playground) run build
+
 .PHONY: test
-test: test-rust test-schema test-http test-gateways ## Run all tests (installs what they need)
+test: playground test-rust test-schema test-http test-gateways test-playground ## Run all tests (installs what they need)
 
 .PHONY: test-rust
 test-rust: test-tools ## Run the Rust tests, on SQLite and PostgreSQL, with examples and doc tests
@@ -47,6 +56,16 @@ test-http: $(graphql_over_http)/node_modules/.package-lock.json ## Audit the ser
 test-gateways: $(gateways)/node_modules/.package-lock.json ## Put real federation gateways in front of the server
 	$(CARGO) build $(CARGO_FLAGS)
 	npm --prefix $(gateways) test
+
+.PHONY: test-playground
+test-playground: test-tools playground ## Drive the playground of the real server with a browser
+	$(CARGO) build $(CARGO_FLAGS)
+	npm --prefix $(playground) test
+
+.PHONY: screenshots
+screenshots: test-tools playground ## Take the pictures in docs/images anew, of the real page
+	$(CARGO) build $(CARGO_FLAGS)
+	npm --prefix $(playground) run screenshots
 
 .PHONY: soak
 soak: bench/node_modules/.package-lock.json ## Load a release build for 15 minutes and report its memory (MINUTES=, SUBSCRIPTIONS=)
@@ -91,6 +110,6 @@ test-tools: ## Install PostgreSQL's programs, curl and jq for the tests, unless 
 # Nothing of what these packages would run at installation is needed. Some of the gateways' say that they want a newer
 # Node.js, but run with this one.
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
-	@command -v npm >/dev/null || { echo 'These tests need Node.js 20 or newer, with npm' >&2; exit 1; }
+	@command -v npm >/dev/null || { echo 'This needs Node.js 20 or newer, with npm' >&2; exit 1; }
 	npm --prefix $* ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@

@@ -7,6 +7,7 @@ mod endpoint;
 mod graphql_over_http;
 mod live;
 mod pages;
+mod playground;
 mod server;
 mod session_request;
 

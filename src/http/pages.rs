@@ -1,12 +1,12 @@
-//! Everything that is not GraphQL: keys for gateways, probes, and the playground.
+//! What is neither GraphQL nor the playground: keys for gateways, and probes.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
     extract::State,
-    http::{HeaderName, StatusCode, header},
-    response::{Html, IntoResponse, Redirect, Response},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use axum_extra::{
     TypedHeader,
@@ -20,9 +20,6 @@ use tokio::time::timeout;
 use super::App;
 use crate::crypto::sha256;
 
-const PLAYGROUND: &str = include_str!("../../playground/placeholder.html");
-/// The page loads nothing, from nowhere.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// A probe has to answer before whoever asks gives up.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -72,19 +69,4 @@ pub(super) fn metrics(recorded: &PrometheusHandle) -> Response {
         "text/plain; version=0.0.4; charset=utf-8",
     )];
     (content_type, recorded.render()).into_response()
-}
-
-/// `/`.
-pub(super) async fn root() -> Redirect {
-    Redirect::temporary("/playground")
-}
-
-/// `/playground`.
-pub(super) async fn playground() -> Response {
-    let headers: [(HeaderName, &str); 3] = [
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    (headers, Html(PLAYGROUND)).into_response()
 }

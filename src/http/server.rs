@@ -30,7 +30,9 @@ use tower_http::{
 };
 use tracing::Span;
 
-use super::{CookiePolicy, ForwardedHeader, TrustedProxies, background, endpoint, pages};
+use super::{
+    CookiePolicy, ForwardedHeader, TrustedProxies, background, endpoint, pages, playground,
+};
 use crate::{
     config::{self, Config},
     error::{Error, Result},
@@ -148,9 +150,7 @@ pub fn router(app: App) -> Router {
         .route("/health/live", routing::get(pages::live))
         .route("/health/ready", routing::get(pages::ready));
     if app.playground {
-        router = router
-            .route("/", routing::get(pages::root))
-            .route("/playground", routing::get(pages::playground));
+        router = router.merge(playground::routes());
     }
     if let Some(recorded) = app.recorded.clone() {
         let metrics = move || std::future::ready(pages::metrics(&recorded));
