@@ -67,6 +67,11 @@ screenshots: test-tools playground ## Take the pictures in docs/images anew, of 
 	$(CARGO) build $(CARGO_FLAGS)
 	npm --prefix $(playground) run screenshots
 
+.PHONY: bench
+bench: test-tools ## Measure a release build beside yardsticks on the same stack (BENCH='--databases sqlite --only session')
+	$(CARGO) build --release --workspace $(CARGO_FLAGS)
+	$${CARGO_TARGET_DIR:-target}/release/sessiongraph-bench --binaries $${CARGO_TARGET_DIR:-target}/release $(BENCH)
+
 .PHONY: soak
 soak: bench/node_modules/.package-lock.json ## Load a release build for 15 minutes and report its memory (MINUTES=, SUBSCRIPTIONS=)
 	$(CARGO) build --release $(CARGO_FLAGS)
