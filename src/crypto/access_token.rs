@@ -3,7 +3,7 @@
 //! The only file that encodes or decodes a JWT. What is not checked here is time: the caller compares
 //! [`Claims::expires_at`] with its own clock, because an expired token is still good for logging out.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::{sha256, verified_tokens::VerifiedTokens};
 use crate::error::{Error, Result};
 
 /// The `typ` header (RFC 9068 section 2.1), which tells an access token from any other JWT of the same issuer.
@@ -188,10 +189,11 @@ pub enum Refusal {
 }
 
 /// Checks signatures, issuer, audience and type.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Verifier {
     /// One for each algorithm: none accepts two.
     validations: Vec<Validation>,
+    verified: VerifiedTokens,
 }
 
 impl Verifier {
@@ -210,10 +212,11 @@ impl Verifier {
         });
         Self {
             validations: validations.into(),
+            verified: VerifiedTokens::default(),
         }
     }
 
-    /// The claims of a token, expired or not.
+    /// The claims of a token, expired or not. A signature is verified once, as long as there is room to remember it.
     ///
     /// # Errors
     ///
@@ -221,10 +224,14 @@ impl Verifier {
     pub fn verify<'a>(
         &self,
         token: &str,
-        find_key: impl FnOnce(&str) -> Option<&'a VerifyingKey>,
-    ) -> Result<Claims, Refusal> {
+        find_key: impl Fn(&str) -> Option<&'a VerifyingKey>,
+    ) -> Result<Arc<Claims>, Refusal> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(Refusal::NotGenuine);
+        }
+        let digest = sha256(token.as_bytes());
+        if let Some(claims) = self.verified.get(&digest, &find_key) {
+            return Ok(claims);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::NotGenuine)?;
         let kid = header.kid.as_deref().ok_or(Refusal::NotGenuine)?;
@@ -248,6 +255,8 @@ impl Verifier {
         if claims.generation().is_none() {
             return Err(Refusal::NotGenuine);
         }
+        let claims = Arc::new(claims);
+        self.verified.insert(digest, key, &claims);
         Ok(claims)
     }
 }
@@ -294,7 +303,62 @@ mod tests {
 
     fn verify(token: &str, issuer: &str, audience: &str) -> Result<Claims, Refusal> {
         let (_, key) = keys();
-        Verifier::new(issuer, audience).verify(token, |kid| (kid == key.kid).then_some(&key))
+        let verifier = Verifier::new(issuer, audience);
+        let verified = verifier.verify(token, |kid| (kid == key.kid).then_some(&key));
+        verified.map(|claims| (*claims).clone())
+    }
+
+    #[test]
+    fn what_is_remembered_asks_for_its_key_again() {
+        let (signing, verifying) = keys();
+        let verifier = Verifier::new("http://issuer", "audience");
+        let token = sign(&signing, &claims()).unwrap();
+        let token = token.expose_secret();
+        let known = |kid: &str| (kid == verifying.kid).then_some(&verifying);
+        for _ in 0..2 {
+            assert_eq!(*verifier.verify(token, known).unwrap(), claims());
+        }
+        assert_eq!(verifier.verify(token, |_| None), Err(Refusal::UnknownKey));
+        // Another key of the same id.
+        let other = VerifyingKey {
+            key: DecodingKey::from_secret(b"another secret of thirty-two bytes"),
+            ..verifying.clone()
+        };
+        assert_eq!(
+            verifier.verify(token, |_| Some(&other)),
+            Err(Refusal::NotGenuine)
+        );
+        // One of the same bytes that is for another algorithm.
+        let other = VerifyingKey {
+            algorithm: SigningAlgorithm::Es256,
+            ..verifying.clone()
+        };
+        assert_eq!(
+            verifier.verify(token, |_| Some(&other)),
+            Err(Refusal::NotGenuine)
+        );
+        assert_eq!(*verifier.verify(token, known).unwrap(), claims());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (signing, verifying) = keys();
+        let verifier = Verifier::new("http://issuer", "audience");
+        let padding = "p".repeat(10_000);
+        for n in 0..600 {
+            let mut claims = claims();
+            claims
+                .extra
+                .insert("padding".into(), padding.clone().into());
+            claims.jti = format!("{n}.0");
+            let token = sign(&signing, &claims).unwrap();
+            assert!(
+                verifier
+                    .verify(token.expose_secret(), |_| Some(&verifying))
+                    .is_ok()
+            );
+        }
+        assert!(verifier.verified.weight() <= 16 << 20);
     }
 
     #[test]

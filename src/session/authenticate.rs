@@ -77,7 +77,7 @@ impl Sessions {
         };
         match self.present(request, token).await {
             Ok(Presented::Access(claims)) if !self.has_expired(&claims) => {
-                Ok(Authentication::Session(session_claims(Arc::new(claims))))
+                Ok(Authentication::Session(session_claims(claims)))
             }
             Ok(Presented::Access(_)) | Err(Refused::UnknownKey) if self.renews(request) => {
                 self.renew(request).await

@@ -68,7 +68,7 @@ pub struct LoginResult {
 
 /// What a text that claims to be a token turned out to be. All variants are genuine; an access token may be expired.
 pub(super) enum Presented {
-    Access(Claims),
+    Access(Arc<Claims>),
     Refresh(RefreshToken),
     Service(ServiceKeyToken),
 }
