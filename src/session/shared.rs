@@ -5,11 +5,13 @@
 
 use std::{
     mem,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::error::{Error, Result};
 
@@ -40,8 +42,10 @@ impl<K, V> Default for Shared<K, V> {
     }
 }
 
-/// Statements at a time. More than one, so that one that hangs does not hold up all.
+/// Statements at a time.
 const MAX_UNDER_WAY: usize = 2;
+/// A statement that takes longer (its row is locked, its connection is gone) holds up nobody: the next one is sent.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// Questions in a statement.
 const MAX_TOGETHER: usize = 128;
 
@@ -63,12 +67,11 @@ impl<K: Send + 'static, V: Send + 'static> Shared<K, V> {
             Ok(answer) => answer.await.unwrap_or_else(|_| Err(given_up())),
             Err(key) => {
                 let ask = ask();
-                // Goes on with those who came meanwhile, also when this one leaves.
-                let _turn = Turn {
+                let mut turn = Some(Turn {
                     shared: self.clone(),
                     ask: Arc::clone(&ask),
-                };
-                let answers = ask(vec![key]).await;
+                });
+                let answers = in_turn(&mut turn, ask(vec![key])).await;
                 answers
                     .into_iter()
                     .next()
@@ -79,10 +82,10 @@ impl<K: Send + 'static, V: Send + 'static> Shared<K, V> {
 
     /// Asks for those who wait, until nobody does.
     async fn go_on(self, ask: Ask<K, V>) {
-        let _turn = Turn {
+        let mut turn = Some(Turn {
             shared: self.clone(),
             ask: Arc::clone(&ask),
-        };
+        });
         let next = || {
             let mut queue = self.lock();
             // Whoever has left is not asked for.
@@ -91,12 +94,12 @@ impl<K: Send + 'static, V: Send + 'static> Shared<K, V> {
             let rest = queue.waiting.split_off(rest);
             mem::replace(&mut queue.waiting, rest)
         };
-        loop {
+        while turn.is_some() {
             let (keys, askers): (Vec<_>, Vec<_>) = next().into_iter().unzip();
             if keys.is_empty() {
                 return;
             }
-            for (asker, answer) in askers.into_iter().zip(ask(keys).await) {
+            for (asker, answer) in askers.into_iter().zip(in_turn(&mut turn, ask(keys)).await) {
                 // It may have left.
                 let _ = asker.send(answer);
             }
@@ -108,7 +111,22 @@ impl<K: Send + 'static, V: Send + 'static> Shared<K, V> {
     }
 }
 
-/// One of the statements that may be under way. Whoever has it leaves it to those who wait.
+/// Runs a statement, and gives its turn away when it takes long.
+async fn in_turn<K: Send + 'static, V: Send + 'static, T>(
+    turn: &mut Option<Turn<K, V>>,
+    statement: impl Future<Output = T>,
+) -> T {
+    let mut statement = pin!(statement);
+    match timeout(PATIENCE, &mut statement).await {
+        Ok(answers) => answers,
+        Err(_) => {
+            *turn = None;
+            statement.await
+        }
+    }
+}
+
+/// One of the statements that may be under way. Whoever had it leaves it to those who wait, also when it is given up.
 struct Turn<K: Send + 'static, V: Send + 'static> {
     shared: Shared<K, V>,
     ask: Ask<K, V>,
@@ -132,10 +150,8 @@ fn given_up() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures_util::{FutureExt, future::join_all};
-    use tokio::{sync::Semaphore, time::timeout};
+    use tokio::sync::Semaphore;
 
     use super::*;
 
@@ -179,7 +195,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_comes_alone_asks_alone_and_at_once() {
         let (shared, database) = (Shared::default(), Database::new(10));
         for key in 0..3 {
@@ -188,7 +204,7 @@ mod tests {
         assert_eq!(database.statements(), [1, 1, 1]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_comes_while_statements_are_under_way_shares_the_next() {
         let (shared, database) = (Shared::default(), Database::new(0));
         let all: Vec<_> = (0..100)
@@ -209,7 +225,7 @@ mod tests {
         assert_eq!(database.statements(), [1, 1, 98]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_statement_is_not_longer_than_it_may_be() {
         let (shared, database) = (Shared::default(), Database::new(0));
         let all: Vec<_> = (0..300)
@@ -226,7 +242,7 @@ mod tests {
         assert_eq!(statements, [1, 1, 42, 128, 128]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_leaves_takes_nothing_from_the_others() {
         let (shared, database) = (Shared::default(), Database::new(0));
         let ask = |key| {
@@ -252,7 +268,25 @@ mod tests {
         assert_eq!(ask(5).await.unwrap(), 50);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn statements_that_hang_hold_up_nobody_for_long() {
+        let (shared, hanging) = (Shared::default(), Database::new(0));
+        let hung: Vec<_> = (0..5)
+            .map(|key| {
+                let (shared, hanging) = (shared.clone(), hanging.clone());
+                tokio::spawn(async move { shared.ask(key, || hanging.ask()).await })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(hanging.statements(), [1, 1, 3]);
+        let database = Database::new(10);
+        for key in [7, 8, 9] {
+            assert_eq!(shared.ask(key, || database.ask()).await.unwrap(), key * 10);
+        }
+        hung.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_panic_ends_its_own_statement_alone() {
         let (shared, database) = (Shared::default(), Database::new(0));
         let ask = |key| {

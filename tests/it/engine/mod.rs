@@ -22,6 +22,7 @@ mod rotation_model;
 mod secrets;
 mod service_keys;
 mod session_limit;
+mod shared_statements;
 mod sign_in;
 mod sign_up;
 mod statements;
