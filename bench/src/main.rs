@@ -62,6 +62,12 @@ const SESSION: &str = "{ session { id status account { id } } }";
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let options = Options::parse();
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "# Results\n\n[README.md](README.md) says how to read them.\n\n{}",
+        machine()
+    )?;
     for database in &options.databases {
         let setting = Setting::start(&options.binaries, database, options.connections).await?;
         let mut bench = Bench {
@@ -70,11 +76,25 @@ async fn main() -> Result<(), Failure> {
             table: Table::default(),
         };
         bench.measure().await?;
-        let mut out = std::io::stdout();
         writeln!(out, "\n## {database}\n\n{}", bench.table)?;
         writeln!(out, "{}", bench.setting.remarks())?;
     }
     Ok(())
+}
+
+/// What it runs on.
+fn machine() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "{cores} cores ({}), shared by server, database and load; Linux {}.",
+        model.map_or("unknown", |(_, model)| model),
+        kernel.trim()
+    )
 }
 
 /// On standard error, beside the table.
