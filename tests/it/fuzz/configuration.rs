@@ -54,7 +54,7 @@ fn check(loaded: Result<Config, ConfigErrors>, misplaced: bool) -> TestCaseResul
         let message = error.to_string();
         match error {
             ConfigError::UnknownKey { .. } => {
-                prop_assert!(message.contains("no such key"), "{message}")
+                prop_assert!(message.contains("no such key"), "{message}");
             }
             ConfigError::BadValue { key, reason, .. } => {
                 prop_assert!(message.contains(*key) && !reason.is_empty(), "{message}");

@@ -309,7 +309,7 @@ on_each_database! {
         let forwarded_header = if database.is_postgres() { "forwarded" } else { "x-forwarded-for" };
         let app = app(&database, forwarded_header).await;
         let (cast, played) = (RefCell::new(Cast::of(&app).await), Cell::new(0));
-        explore(1_000, &hostile_requests(), async |hostile| {
+        explore(2_500, &hostile_requests(), async |hostile| {
             played.set(played.get() + 1);
             if played.get() % SCENE == 0 {
                 cast.replace(Cast::of(&app).await);

@@ -114,7 +114,7 @@ on_each_database! {
         let init = seeds(SEEDS)[1].clone();
         let (cast, played) = (RefCell::new(Cast::of(&app).await), Cell::new(0));
         let messages = vec(prop_oneof![1 => proptest::sample::select(seeds(SEEDS)).prop_map(Bytes), 1 => mutated_by(seeds(SEEDS), 1..4)], 1..5);
-        explore(100, &(proptest::bool::weighted(0.8), messages), async |(initialised, messages)| {
+        explore(200, &(proptest::bool::weighted(0.8), messages), async |(initialised, messages)| {
             played.set(played.get() + 1);
             if played.get() % SCENE == 0 {
                 cast.replace(Cast::of(&app).await);

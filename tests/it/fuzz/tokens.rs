@@ -46,7 +46,7 @@ on_each_database! {
         for _ in 0..times {
             all.extend(genuine.iter().cloned());
         }
-        explore(1_500, &mutated_by(all, 1..4), async |changed| {
+        explore(3_000, &mutated_by(all, 1..4), async |changed| {
             let token = changed.text();
             if genuine.contains(token.as_bytes()) {
                 return Ok(());
