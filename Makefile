@@ -77,6 +77,25 @@ soak: bench/node_modules/.package-lock.json ## Load a release build for 15 minut
 	$(CARGO) build --release $(CARGO_FLAGS)
 	node bench/soak.mjs $(or $(MINUTES),15) $(or $(SUBSCRIPTIONS),1000)
 
+.PHONY: fuzz
+fuzz: test-tools ## Try CASES mutated inputs, others each time, at every door (default 20000)
+	PROPTEST_CASES=$(or $(CASES),20000) $(CARGO) test $(CARGO_FLAGS) --test it -- fuzz::
+
+.PHONY: schemathesis
+schemathesis: ## Let schemathesis ask the server for three minutes (DURATION=)
+	$(CARGO) build $(CARGO_FLAGS)
+	scripts/schemathesis $(or $(DURATION),180)
+
+.PHONY: bench-timing
+bench-timing: ## Time failing sign-ins of each kind on a release build (ROUNDS=)
+	$(CARGO) build --release $(CARGO_FLAGS)
+	node bench/timing.mjs $(or $(ROUNDS),1000)
+
+.PHONY: deny
+deny: ## Check licences, sources and duplicates of all dependencies (installs cargo-deny)
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny --version '^0.20'
+	$(CARGO) deny $(CARGO_FLAGS) check licenses bans sources
+
 .PHONY: check
 check: check-format lint doc check-schema ## Check formatting, lints, documentation and schema.graphql
 

@@ -7,6 +7,7 @@
 //! | `sessiongraph_sessions_opened_total` | | sessions opened by this process |
 //! | `sessiongraph_sessions_ended_total` | `reason`, as in the schema | sessions ended by this process |
 //! | `sessiongraph_sessions_pruned_total` | | rows of sessions deleted by this process |
+//! | `sessiongraph_password_hashes_total` | | runs of Argon2, for passwords that are set or verified, right or wrong |
 
 use metrics::{counter, describe_counter};
 
@@ -22,6 +23,7 @@ const REFRESHES: &str = "sessiongraph_refreshes_total";
 const OPENED: &str = "sessiongraph_sessions_opened_total";
 const ENDED: &str = "sessiongraph_sessions_ended_total";
 const PRUNED: &str = "sessiongraph_sessions_pruned_total";
+const HASHES: &str = "sessiongraph_password_hashes_total";
 
 /// Tells the recorder what there is, so that its answer explains itself and is complete from the start.
 pub fn describe() {
@@ -29,6 +31,7 @@ pub fn describe() {
     describe_counter!(OPENED, "Sessions opened");
     describe_counter!(ENDED, "Sessions ended");
     describe_counter!(PRUNED, "Sessions deleted after their retention");
+    describe_counter!(HASHES, "Passwords hashed, to be set or verified");
     for outcome in [
         RefreshOutcome::Rotated,
         RefreshOutcome::Converged,
@@ -41,6 +44,7 @@ pub fn describe() {
     }
     counter!(OPENED).absolute(0);
     counter!(PRUNED).absolute(0);
+    counter!(HASHES).absolute(0);
 }
 
 pub(crate) fn refreshed(result: &Result<LoginResult>) {
@@ -62,6 +66,10 @@ pub(crate) fn ended(reason: Option<InvalidationReason>) {
 
 pub(crate) fn pruned(rows: u64) {
     counter!(PRUNED).increment(rows);
+}
+
+pub(crate) fn password_hashed() {
+    counter!(HASHES).increment(1);
 }
 
 fn outcome_name(outcome: RefreshOutcome) -> &'static str {

@@ -23,6 +23,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     error::{Error, Result},
+    metrics,
     network::client_network,
     random::{self, Random},
 };
@@ -243,6 +244,7 @@ impl PasswordPool {
         let turn = async { workers.acquire_owned().await.map_err(Error::internal) };
         let turn = place.waiting.unless_gone(turn).await?;
         drop(place);
+        metrics::password_hashed();
         tokio::task::spawn_blocking(move || {
             let done = work();
             drop(turn);

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use async_graphql::{Request, Response, parser::types::OperationType};
 use axum::{
-    body::{Body, to_bytes},
+    body::{Body, HttpBody, to_bytes},
     extract::{ConnectInfo, RawQuery, State},
     http::{self, HeaderMap, Method, header, request::Parts},
 };
@@ -51,6 +51,11 @@ pub(super) async fn post(
         // Nothing of a body that cannot be read anyway.
         if !is_json(&parts.headers) {
             return Err(BadRequest::unsupported_media_type());
+        }
+        // One that says itself that it is too long is not waited for.
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        if announced > app.body_limit {
+            return Err(BadRequest::too_large(app.body_limit));
         }
         let body = to_bytes(body, app.body_limit)
             .await

@@ -17,5 +17,6 @@ mod support;
 mod cli;
 mod engine;
 mod federation;
+mod fuzz;
 mod graphql;
 mod http;

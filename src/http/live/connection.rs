@@ -34,6 +34,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const ENDING: Duration = Duration::from_secs(5);
 /// How long a closing connection may take.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client may take to answer a close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Operations at a time.
 const MAX_OPERATIONS: usize = 50;
 /// Responses that wait to be written.
@@ -121,7 +123,9 @@ impl Connection {
             }
             socket.send(close.into_message()).await
         };
-        let _ = timeout(FAREWELL_TIMEOUT, farewell).await;
+        if let Ok(Ok(())) = timeout(FAREWELL_TIMEOUT, farewell).await {
+            let _ = timeout(CLOSE_TIMEOUT, close_answered(&mut socket)).await;
+        }
     }
 
     /// Ends well when the client has closed.
@@ -377,6 +381,19 @@ impl Connection {
             _client: client_gone.drop_guard(),
         };
         self.operations.insert(id, running);
+    }
+}
+
+/// Reads on until the client has answered a close (RFC 6455 section 7.1.1). What it has sent meanwhile would, unread, reset
+/// the connection, and the close with its reason could be lost.
+async fn close_answered(socket: &mut WebSocket) {
+    loop {
+        match socket.recv().await {
+            Some(Ok(Message::Close(_))) => return,
+            Some(Ok(_)) => {}
+            // It cannot be read on, and is left open for as long as the client may take.
+            None | Some(Err(_)) => return std::future::pending().await,
+        }
     }
 }
 

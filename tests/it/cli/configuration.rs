@@ -179,3 +179,60 @@ fn with_an_unknown_command_it_tells_what_there_is() {
             .contains(env!("CARGO_PKG_VERSION"))
     );
 }
+
+/// Each key that is a number or a duration, at the most that is taken: no arithmetic overflows on the way of a session.
+#[tokio::test]
+async fn the_greatest_values_that_are_taken_work() {
+    const ALL: u32 = u32::MAX;
+    let folder = Folder::new();
+    let spans = [
+        "database_acquire_timeout",
+        "signing_key_rotation",
+        "signing_key_publish_ahead",
+        "access_token_ttl",
+        "session_idle_ttl",
+        "session_max_ttl",
+        "refresh_grace",
+        "clock_skew",
+        "request_timeout",
+        "retention",
+        "prune_interval",
+    ];
+    let counts = [
+        "database_max_connections",
+        "max_sessions_per_account",
+        "max_depth",
+        "max_complexity",
+        "max_aliases",
+        "max_batch",
+        "password_queue",
+    ];
+    let rates = ["sign_in_failures", "sign_up_limit", "refresh_limit"];
+    let mut lines = vec!["body_limit = '1GiB'".to_owned()];
+    lines.extend(spans.map(|key| format!("{key} = '36500d'")));
+    lines.extend(counts.map(|key| format!("{key} = {ALL}")));
+    lines.extend(rates.map(|key| format!("{key} = '{ALL}/36500d'")));
+    folder.write("sessiongraph.toml", &lines.join("\n"));
+    let server = folder.serve(&[]);
+    let tokens = server.sign_up("ada").await;
+    let refreshed = server.refresh(&tokens["refreshToken"]).await;
+    assert_eq!(
+        refreshed["data"]["refreshTokens"]["refreshOutcome"], "ROTATED",
+        "{refreshed:#}"
+    );
+    let asked =
+        "{ session { valid expiresAt absoluteExpiresAt } viewer { sessions { totalCount } } }";
+    let answer = server.query(asked, tokens["accessToken"].as_str()).await;
+    assert_eq!(answer["data"]["session"]["valid"], true, "{answer:#}");
+    let wrong = "mutation { signIn(input: { identifier: \"ada\", password: \"wrong\" }) { session { id } } }";
+    let answer = server.query(wrong, None).await;
+    assert_eq!(
+        answer["errors"][0]["extensions"]["code"], "AUTHENTICATION_FAILED",
+        "{answer:#}"
+    );
+    folder.ok(&["signing-key", "rotate", "--now"]);
+    assert_eq!(folder.ok(&["prune"]).trim(), "0");
+    server.signal("TERM");
+    let (status, log) = server.wait();
+    assert!(status.success() && !log.contains("panicked"), "{log}");
+}

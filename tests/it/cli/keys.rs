@@ -125,6 +125,30 @@ async fn a_new_secret_opens_what_the_old_one_sealed_and_sessions_live_on() {
     );
 }
 
+#[test]
+fn a_server_with_another_secret_does_not_start_and_names_it() {
+    let folder = Folder::new();
+    configure(&folder, OLD, None);
+    folder.ok(&["migrate"]);
+    folder.ok(&["signing-key", "list"]);
+    configure(&folder, NEW, None);
+    for arguments in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["signing-key", "list"],
+    ] {
+        let complaint = folder.fails(arguments);
+        assert!(
+            complaint.contains("error: secret:") && complaint.contains("another secret"),
+            "{complaint}"
+        );
+        assert!(
+            !complaint.contains(OLD) && !complaint.contains(NEW),
+            "{complaint}"
+        );
+        assert!(!complaint.contains("listening"), "{complaint}");
+    }
+}
+
 #[tokio::test]
 async fn after_a_leak_every_refresh_token_is_void() {
     let folder = Folder::new();

@@ -184,6 +184,17 @@ pub(super) struct Server {
     log: Option<JoinHandle<String>>,
 }
 
+/// The address in the line that tells it, in either format of the log.
+fn listening(line: &str) -> Option<String> {
+    if let Some((_, address)) = line.trim().split_once("listening address=") {
+        return Some(address.to_owned());
+    }
+    let line: Value = serde_json::from_str(line).ok()?;
+    let fields = &line["fields"];
+    let address = fields["address"].as_str()?;
+    (fields["message"] == "listening").then(|| address.to_owned())
+}
+
 impl Server {
     fn start(mut command: Command) -> Self {
         let mut child = command
@@ -201,8 +212,8 @@ impl Server {
                 "the server did not start: {log}"
             );
             log += &line;
-            if let Some((_, address)) = line.trim().split_once("listening address=") {
-                break address.to_owned();
+            if let Some(address) = listening(&line) {
+                break address;
             }
         };
         // Somebody has to read on, or the server would wait for it.

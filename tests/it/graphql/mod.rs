@@ -3,6 +3,7 @@
 mod actions;
 mod change_password;
 mod current_session;
+mod enumeration;
 mod error_codes;
 mod errors;
 mod input;

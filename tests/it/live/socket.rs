@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
@@ -70,6 +70,15 @@ impl Socket {
 
     pub(super) async fn send_text(&mut self, text: &str) {
         self.stream.send(Message::Text(text.into())).await.unwrap();
+    }
+
+    /// Sends a short text as a client does that has not seen a close yet.
+    pub(super) async fn send_blindly(&mut self, text: &str) -> std::io::Result<()> {
+        // RFC 6455 section 5.2: a whole text, masked by nothing.
+        let length = u8::try_from(text.len()).unwrap();
+        assert!(length < 126);
+        let frame = [&[0x81, 0x80 | length, 0, 0, 0, 0], text.as_bytes()].concat();
+        self.0.get_mut().write_all(&frame).await
     }
 
     /// Subscribes, and waits until the server does.

@@ -202,4 +202,16 @@ on_each_database! {
         let (code, reason, _) = socket.end().await;
         assert_eq!((code, reason.as_str()), (4400, "Too many operations at a time"));
     }
+
+    async fn who_is_still_sending_is_not_cut_off_before_the_close_is_read(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let mut socket = Socket::connect(&app).await;
+        socket.send_text("no message").await;
+        assert_eq!(socket.closed().await, 4400);
+        // On a connection that is closed already, the first of these is answered by a reset, and the next ones fail.
+        for _ in 0..3 {
+            socket.send_blindly("x").await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
 }
