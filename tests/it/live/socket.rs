@@ -78,7 +78,7 @@ impl Socket {
         let length = u8::try_from(text.len()).unwrap();
         assert!(length < 126);
         let frame = [&[0x81, 0x80 | length, 0, 0, 0, 0], text.as_bytes()].concat();
-        self.0.get_mut().write_all(&frame).await
+        self.stream.get_mut().write_all(&frame).await
     }
 
     /// Subscribes, and waits until the server does.
