@@ -213,10 +213,10 @@ impl Victim {
             assert_eq!(errors, &Value::Null, "{case}");
             match asks {
                 Asks::Session | Asks::Renewal => {
-                    assert_eq!(data["session"]["id"], self.session, "{case}")
+                    assert_eq!(data["session"]["id"], self.session, "{case}");
                 }
                 Asks::Refresh => {
-                    assert_eq!(data["refreshTokens"]["refreshOutcome"], "ROTATED", "{case}")
+                    assert_eq!(data["refreshTokens"]["refreshOutcome"], "ROTATED", "{case}");
                 }
                 Asks::Logout => assert_eq!(data["logout"], true, "{case}"),
                 Asks::SignIn => {
