@@ -15,6 +15,7 @@ ARGS ?=
 schema_tools := tests/schema-tools
 gateways := tests/gateways
 graphql_over_http := tests/graphql-over-http
+csrf := tests/csrf
 playground := playground
 playground_sources := schema.graphql $(shell find $(playground)/src $(playground)/operations $(playground)/public -type f -not -path '*/generated/*') \
 	$(addprefix $(playground)/,index.html codegen.ts tsconfig.json vite.config.ts)
@@ -37,7 +38,7 @@ $(playground)/dist/index.html: $(playground)/node_modules/.package-lock.json $(p
 	npm --prefix $(playground) run build
 
 .PHONY: test
-test: playground test-rust test-schema test-http test-gateways test-playground ## Run all tests (installs what they need)
+test: playground test-rust test-schema test-http test-csrf test-gateways test-playground ## Run all tests (installs what they need)
 
 .PHONY: test-rust
 test-rust: test-tools ## Run the Rust tests, on SQLite and PostgreSQL, with examples and doc tests
@@ -51,6 +52,11 @@ test-schema: $(schema_tools)/node_modules/.package-lock.json ## Read schema.grap
 test-http: $(graphql_over_http)/node_modules/.package-lock.json ## Audit the server against GraphQL over HTTP
 	$(CARGO) build $(CARGO_FLAGS)
 	npm --prefix $(graphql_over_http) test
+
+.PHONY: test-csrf
+test-csrf: test-tools $(csrf)/node_modules/.package-lock.json ## Attack the server by pages of other origins, in a browser
+	$(CARGO) build $(CARGO_FLAGS)
+	npm --prefix $(csrf) test
 
 .PHONY: test-gateways
 test-gateways: $(gateways)/node_modules/.package-lock.json ## Put real federation gateways in front of the server

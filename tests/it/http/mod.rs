@@ -3,6 +3,7 @@
 mod client_ip;
 mod cookies;
 mod cors;
+mod forgery;
 mod graphql_over_http;
 mod pages;
 mod robustness;

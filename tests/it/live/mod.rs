@@ -2,6 +2,7 @@
 
 mod cookies;
 mod crowd;
+mod forgery;
 mod keep_alive;
 mod replicas;
 pub(crate) mod socket;

@@ -41,8 +41,14 @@ impl Socket {
         request
             .headers_mut()
             .insert("user-agent", HeaderValue::from_static(FIREFOX));
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
+        // A header that comes for the first time replaces the one above, a second one is another line.
+        for (index, (name, value)) in headers.iter().enumerate() {
+            let value = value.parse().unwrap();
+            if headers[..index].iter().any(|(before, _)| before == name) {
+                request.headers_mut().append(*name, value);
+            } else {
+                request.headers_mut().insert(*name, value);
+            }
         }
         Self {
             stream: connect_async(request).await.unwrap().0,

@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod database;
 pub(crate) mod engine;
+pub(crate) mod forgery;
 pub(crate) mod postgres;
 
 /// Declares tests that run on each database, as `sqlite::name` and `postgres::name`.
