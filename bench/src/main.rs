@@ -65,7 +65,7 @@ async fn main() -> Result<(), Failure> {
     let mut out = std::io::stdout();
     writeln!(
         out,
-        "# Results\n\n[README.md](README.md) says how to read them.\n\n{}",
+        "# Results\n\nbench/README.md says how to read them.\n\n{}",
         machine()
     )?;
     for database in &options.databases {

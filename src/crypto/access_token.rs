@@ -304,8 +304,8 @@ mod tests {
     fn verify(token: &str, issuer: &str, audience: &str) -> Result<Claims, Refusal> {
         let (_, key) = keys();
         let verifier = Verifier::new(issuer, audience);
-        let verified = verifier.verify(token, |kid| (kid == key.kid).then_some(&key));
-        verified.map(|claims| (*claims).clone())
+        let claims = verifier.verify(token, |kid| (kid == key.kid).then_some(&key));
+        claims.map(|claims| (*claims).clone())
     }
 
     #[test]

@@ -117,13 +117,11 @@ async fn in_turn<K: Send + 'static, V: Send + 'static, T>(
     statement: impl Future<Output = T>,
 ) -> T {
     let mut statement = pin!(statement);
-    match timeout(PATIENCE, &mut statement).await {
-        Ok(answers) => answers,
-        Err(_) => {
-            *turn = None;
-            statement.await
-        }
+    if let Ok(answers) = timeout(PATIENCE, &mut statement).await {
+        return answers;
     }
+    *turn = None;
+    statement.await
 }
 
 /// One of the statements that may be under way. Whoever had it leaves it to those who wait, also when it is given up.
