@@ -41,6 +41,11 @@ impl Mortal {
             "2s",
             "--argon2-memory-kib",
             "64",
+            // A few very busy clients.
+            "--refresh-limit",
+            "off",
+            "--sign-up-limit",
+            "off",
         ]);
         Self { cluster, server }
     }

@@ -125,8 +125,9 @@ on_each_database! {
             let found = answer.data("_entities").as_array().unwrap();
             assert_eq!(found.len(), 2 * count);
             assert!(found.iter().all(|entity| entity["id"].is_string()), "{found:#?}");
-            // The key, accounts, sessions, and the accounts of these.
-            assert_eq!(app.engine.statements.take().len(), 4, "{count}");
+            // The key, accounts, sessions, and the accounts of these, which may come in time for the first ones' statement.
+            let statements = app.engine.statements.take().len();
+            assert!((3..=4).contains(&statements), "{count}: {statements}");
         }
     }
 
