@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { account, cards, openPage, signUp, startBrowser, startServer } from "./support/playground.js";
+import { account, cards, eventually, openPage, signUp, startBrowser, startServer } from "./support/playground.js";
 
 const SCOPES = ["accounts:read", "accounts:write", "sessions:read", "sessions:write"];
 
@@ -45,8 +45,9 @@ describe("editor", () => {
     const { page, done } = await openPage(browser, server);
     const name = await signUp(page);
     await openEditor(page);
-    assert.match(await answer(page), new RegExp(`"username": "${name}"`));
-    assert.match(await timing(page).textContent(), /^200 · [\d.]+ ms · \d+ B$/);
+    await run(page);
+    await response(page).filter({ hasText: new RegExp(`"username":\\s*"${name}"`) }).waitFor();
+    await eventually(async () => assert.match(await timing(page).textContent(), /^200 · [\d.]+ ms · \d+ B$/));
     await page.getByRole("combobox", { name: "Act as" }).selectOption("nobody");
     await run(page);
     await response(page).filter({ hasText: /"session":\s*null/ }).waitFor();
@@ -58,8 +59,12 @@ describe("editor", () => {
     await signUp(page);
     await openEditor(page);
     await choose(page, "sessionEvents");
+    const subscribed = page.waitForEvent("websocket").then((socket) =>
+      socket.waitForEvent("framesent", ({ payload }) => String(payload).includes('"subscribe"')),
+    );
     await run(page);
-    // It is there when the server has acknowledged it, which GraphiQL does not show.
+    await subscribed;
+    // The server does not acknowledge it: it is there a moment later.
     await page.waitForTimeout(500);
     await page.getByRole("tab", { name: "Sessions" }).click();
     await cards(page).first().getByRole("button", { name: "Refresh", exact: true }).click();
@@ -106,15 +111,18 @@ describe("editor", () => {
     const fragment = `#${new URLSearchParams({ query, variables: '{"first": 3}' })}`;
     const { page, done } = await openPage(browser, server, { fragment });
     await editor(page).locator(".graphiql-query-editor .view-lines").filter({ hasText: "Linked" }).waitFor();
-    assert.match(await text(editor(page).locator(".graphiql-editor-tool .view-lines").first()), /"first": 3/);
+    await eventually(async () => assert.match(await text(editor(page).locator(".graphiql-editor-tool .view-lines").first()), /"first": 3/));
     await page.getByRole("tab", { name: "Sessions" }).click();
     await signUp(page);
     await page.getByRole("tab", { name: "Editor" }).click();
     await choose(page, "refreshTokens");
     await editor(page).locator(".graphiql-editor-tool .view-lines").first().filter({ hasText: "sgr_" }).waitFor();
     await page.getByRole("button", { name: /^Copy link/ }).click();
-    const link = await page.evaluate(() => navigator.clipboard.readText());
-    assert.match(link, /#query=/);
+    const link = await eventually(async () => {
+      const copied = await page.evaluate(() => navigator.clipboard.readText());
+      assert.match(copied, /#query=/);
+      return copied;
+    });
     assert.match(decodeURIComponent(link), /refreshTokens\(input/);
     assert.doesNotMatch(link, /sgr_|eyJ/);
     await done();

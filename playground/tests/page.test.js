@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import AxeBuilder from "@axe-core/playwright";
 
-import { cards, openPage, signUp, startBrowser, startServer } from "./support/playground.js";
+import { cards, eventually, openPage, signUp, startBrowser, startServer } from "./support/playground.js";
 
 const MOST_BYTES = 1_500_000;
 
@@ -83,13 +83,13 @@ describe("the page", () => {
     const dark = await background(page);
     await page.emulateMedia({ colorScheme: "light" });
     await page.waitForFunction(() => document.documentElement.dataset.theme === "light");
-    assert.notEqual(await background(page), dark);
+    await eventually(async () => assert.notEqual(await background(page), dark));
     await page.getByLabel("Theme").selectOption("dark");
-    assert.equal(await background(page), dark);
+    await eventually(async () => assert.equal(await background(page), dark));
     await page.reload();
-    assert.equal(await background(page), dark);
+    await eventually(async () => assert.equal(await background(page), dark));
     await openEditor(page);
-    assert.ok(await page.locator("body.graphiql-dark").count());
+    await eventually(async () => assert.ok(await page.locator("body.graphiql-dark").count()));
     await done();
   });
 
@@ -97,7 +97,7 @@ describe("the page", () => {
     const { page, done } = await openPage(browser, server);
     const focused = () => page.evaluate(() => document.activeElement.textContent || document.activeElement.getAttribute("value"));
     await page.keyboard.press("Tab");
-    assert.equal(await focused(), "Sessions");
+    await eventually(async () => assert.equal(await focused(), "Sessions"));
     await page.locator("form.sign-in").getByLabel("Password").focus();
     await page.keyboard.press("Enter");
     await cards(page).first().waitFor();
@@ -107,7 +107,7 @@ describe("the page", () => {
     await cards(page).first().getByText("ROTATED").waitFor();
     await page.getByRole("tab", { name: "Sessions" }).focus();
     await page.keyboard.press("ArrowRight");
-    assert.equal(await focused(), "Editor");
+    await eventually(async () => assert.equal(await focused(), "Editor"));
     await page.locator(".graphiql-query-editor .view-lines").waitFor();
     await done();
   });

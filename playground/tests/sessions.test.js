@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { account, cards, events, openPage, signIn, signUp, startBrowser, startServer } from "./support/playground.js";
+import { account, cards, events, eventually, openPage, signIn, signUp, startBrowser, startServer } from "./support/playground.js";
 
 describe("sessions", () => {
   let server;
@@ -22,22 +22,22 @@ describe("sessions", () => {
     const name = await signUp(page);
     const card = cards(page).first();
     await account(page, name).getByText("events live").waitFor();
-    assert.equal(await card.locator(".generation").textContent(), "0");
-    assert.match(await card.getByRole("listitem").filter({ hasText: "Access token" }).textContent(), /5:00|4:5\d/);
+    await eventually(async () => assert.equal(await card.locator(".generation").textContent(), "0"));
+    await eventually(async () => assert.match(await card.getByRole("listitem").filter({ hasText: "Access token" }).textContent(), /5:00|4:5\d/));
     await card.getByText("What the access token says").click();
     const claim = (of) => card.getByRole("row").filter({ has: page.getByRole("rowheader", { name: of, exact: true }) });
-    assert.match(await claim("typ").textContent(), /at\+jwt/);
-    assert.match(await claim("iss").textContent(), new RegExp(server.origin));
+    await eventually(async () => assert.match(await claim("typ").textContent(), /at\+jwt/));
+    await eventually(async () => assert.match(await claim("iss").textContent(), new RegExp(server.origin)));
 
     const before = await card.locator(".tokens code").first().textContent();
     await button(card, "Refresh").click();
     await card.getByText("ROTATED").waitFor();
-    assert.equal(await card.locator(".generation").textContent(), "1");
-    assert.notEqual(await card.locator(".tokens code").first().textContent(), before);
+    await eventually(async () => assert.equal(await card.locator(".generation").textContent(), "1"));
+    await eventually(async () => assert.notEqual(await card.locator(".tokens code").first().textContent(), before));
     await events(page).filter({ hasText: "REFRESHED" }).filter({ hasText: "ROTATED" }).waitFor();
 
     await card.getByRole("button", { name: /^Copy the refresh token/ }).click();
-    assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^sgr_[\w-]{72}$/);
+    await eventually(async () => assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^sgr_[\w-]{72}$/));
     await done();
   });
 
@@ -55,8 +55,8 @@ describe("sessions", () => {
 
     await events(first.page).filter({ hasText: "INVALIDATED" }).filter({ hasText: "REQUESTED" }).waitFor();
     await account(first.page, name).getByText("No session of this account is open in this page").waitFor();
-    assert.equal(await cards(first.page).count(), 0);
-    assert.equal(await cards(second.page).count(), 1);
+    await eventually(async () => assert.equal(await cards(first.page).count(), 0));
+    await eventually(async () => assert.equal(await cards(second.page).count(), 1));
     await first.done();
     await second.done();
   });
@@ -68,17 +68,17 @@ describe("sessions", () => {
     await cards(page).nth(1).waitFor();
     await button(page, "Sign up another account").click();
     const grace = await signUp(page);
-    assert.equal(await account(page, ada).getByRole("article").count(), 2);
-    assert.equal(await account(page, grace).getByRole("article").count(), 1);
+    await eventually(async () => assert.equal(await account(page, ada).getByRole("article").count(), 2));
+    await eventually(async () => assert.equal(await account(page, grace).getByRole("article").count(), 1));
 
     await button(account(page, ada).getByRole("article").first(), "Log out").click();
     await events(page).filter({ hasText: "LOGOUT" }).waitFor();
-    assert.equal(await account(page, ada).getByRole("article").count(), 1);
+    await eventually(async () => assert.equal(await account(page, ada).getByRole("article").count(), 1));
     await button(account(page, ada), "Open another session").click();
     await account(page, ada).getByRole("article").nth(1).waitFor();
     await button(account(page, ada), "End all").click();
     await account(page, ada).getByText("3 sessions are over").waitFor();
-    assert.equal(await account(page, grace).getByRole("article").count(), 1);
+    await eventually(async () => assert.equal(await account(page, grace).getByRole("article").count(), 1));
     await done();
   });
 
@@ -91,7 +91,7 @@ describe("sessions", () => {
     await account(there.page, name).getByText("events live").waitFor();
     await button(cards(here.page).filter({ hasText: "elsewhere" }), "End it").click();
     await account(there.page, name).getByText("REQUESTED").waitFor();
-    assert.equal(await cards(here.page).count(), 1);
+    await eventually(async () => assert.equal(await cards(here.page).count(), 1));
     await here.done();
     await there.done();
   });
@@ -101,7 +101,7 @@ describe("sessions", () => {
     const name = await signUp(page, { cookies: true });
     const card = cards(page).first();
     await account(page, name).getByText("events live").waitFor();
-    assert.equal(await card.getByRole("button", { name: /token/ }).count(), 0);
+    await eventually(async () => assert.equal(await card.getByRole("button", { name: /token/ }).count(), 0));
     assert.equal(await page.evaluate(() => document.cookie), "");
     const cookies = async () => Object.fromEntries((await context.cookies()).map((cookie) => [cookie.name, cookie]));
     const before = await cookies();
@@ -110,14 +110,14 @@ describe("sessions", () => {
 
     await button(card, "Refresh").click();
     await card.getByText("ROTATED").waitFor();
-    assert.notEqual((await cookies())["__Host-sessiongraph_refresh"].value, before["__Host-sessiongraph_refresh"].value);
+    await eventually(async () => assert.notEqual((await cookies())["__Host-sessiongraph_refresh"].value, before["__Host-sessiongraph_refresh"].value));
 
     // The browser keeps them, whatever becomes of the page.
     await page.reload();
     await account(page, name).waitFor();
     await button(cards(page).first(), "Log out").click();
     await account(page, name).getByText("LOGOUT", { exact: true }).waitFor();
-    assert.deepEqual(await cookies(), {});
+    await eventually(async () => assert.deepEqual(await cookies(), {}));
     await done();
   });
 
@@ -125,18 +125,20 @@ describe("sessions", () => {
     const { page, done } = await openPage(browser, server);
     const stored = () => page.evaluate(() => JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage)]));
     const name = await signUp(page);
-    assert.equal(await stored(), "[[],[]]");
+    await eventually(async () => assert.equal(await stored(), "[[],[]]"));
     const keep = page.getByRole("switch", { name: /Keep tokens/ });
     await keep.check();
-    const [local, session] = JSON.parse(await stored());
-    assert.deepEqual(local, []);
-    assert.match(JSON.stringify(session), /sgr_/);
+    await eventually(async () => {
+      const [local, session] = JSON.parse(await stored());
+      assert.deepEqual(local, []);
+      assert.match(JSON.stringify(session), /sgr_/);
+    });
     await page.reload();
     await account(page, name).waitFor();
     await button(cards(page).first(), "Refresh").click();
     await cards(page).first().getByText("ROTATED").waitFor();
     await keep.uncheck();
-    assert.equal(await stored(), "[[],[]]");
+    await eventually(async () => assert.equal(await stored(), "[[],[]]"));
     await page.reload();
     await page.getByRole("heading", { name: "See a session live" }).waitFor();
     await done();

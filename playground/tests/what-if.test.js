@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 
-import { account, cards, events, openPage, signUp, startBrowser, startServer } from "./support/playground.js";
+import { account, cards, events, eventually, openPage, signUp, startBrowser, startServer } from "./support/playground.js";
 
 const SCOPES = ["accounts:read", "accounts:write", "sessions:read", "sessions:write"];
 
@@ -35,8 +35,8 @@ describe("what if", () => {
     await signUp(page);
     const it = await begin(page, "Two tabs refresh at once");
     await it.getByText("two happy tabs").waitFor();
-    assert.deepEqual((await outcomes(it)).sort(), ["CONVERGED", "ROTATED"]);
-    assert.equal(await cards(page).first().locator(".generation").textContent(), "1");
+    await eventually(async () => assert.deepEqual((await outcomes(it)).sort(), ["CONVERGED", "ROTATED"]));
+    await eventually(async () => assert.equal(await cards(page).first().locator(".generation").textContent(), "1"));
     await done();
   });
 
@@ -47,14 +47,14 @@ describe("what if", () => {
     const it = await begin(page, "The answer is lost on the way");
     await it.getByRole("timer").waitFor();
     // Nothing of what was thrown away is on the card.
-    assert.equal(await cards(page).first().locator(".generation").textContent(), "0");
+    await eventually(async () => assert.equal(await cards(page).first().locator(".generation").textContent(), "0"));
     const again = it.getByRole("button", { name: "Present it now" });
     await again.click();
     await it.getByText("Still within the grace").waitFor();
     await page.waitForTimeout(2_200);
     await again.click();
     await it.getByText("The phone is back").waitFor();
-    assert.deepEqual(await outcomes(it), ["ROTATED", "CONVERGED", "RECOVERED"]);
+    await eventually(async () => assert.deepEqual(await outcomes(it), ["ROTATED", "CONVERGED", "RECOVERED"]));
     await events(page).filter({ hasText: "RECOVERED" }).waitFor();
     // It goes on from there.
     await cards(page).first().getByRole("button", { name: "Refresh", exact: true }).click();
@@ -68,7 +68,7 @@ describe("what if", () => {
     await account(page, name).getByText("events live").waitFor();
     const it = await begin(page, "Somebody has stolen a refresh token");
     await it.getByText("You refresh once more").waitFor();
-    assert.deepEqual(await outcomes(it), ["ROTATED", "ROTATED", "REFRESH_TOKEN_REUSED", "INVALID_SESSION · INVALIDATED"]);
+    await eventually(async () => assert.deepEqual(await outcomes(it), ["ROTATED", "ROTATED", "REFRESH_TOKEN_REUSED", "INVALID_SESSION · INVALIDATED"]));
     await events(page).filter({ hasText: "INVALIDATED" }).filter({ hasText: "REFRESH_TOKEN_REUSED" }).waitFor();
     await account(page, name).getByText("No session of this account is open in this page").waitFor();
     await done();
@@ -82,13 +82,13 @@ describe("what if", () => {
     const it = experiment(page, title);
     await it.locator("summary").click();
     const button = it.getByRole("button", { name: `Try it: ${title}` });
-    assert.ok(await button.isDisabled());
+    await eventually(async () => assert.ok(await button.isDisabled()));
     await it.getByRole("textbox", { name: "Service key" }).fill(key);
     await button.click();
     await it.getByText("goes on with its own token").waitFor();
-    assert.deepEqual(await outcomes(it), ["INVALID_SESSION · AGENT_CHANGED", "ROTATED"]);
+    await eventually(async () => assert.deepEqual(await outcomes(it), ["INVALID_SESSION · AGENT_CHANGED", "ROTATED"]));
     // Both sessions are as they were.
-    assert.equal(await account(page, name).getByRole("article").count(), 2);
+    await eventually(async () => assert.equal(await account(page, name).getByRole("article").count(), 2));
     await done();
   });
 
@@ -98,7 +98,11 @@ describe("what if", () => {
     const it = experiment(page, "Another browser presents the token");
     await it.locator("summary").click();
     await it.getByRole("button", { name: "Copy curl" }).click();
-    const command = await page.evaluate(() => navigator.clipboard.readText());
+    const command = await eventually(async () => {
+      const copied = await page.evaluate(() => navigator.clipboard.readText());
+      assert.match(copied, /^curl /);
+      return copied;
+    });
     const { stdout } = await promisify(execFile)("sh", ["-c", command]);
     const [{ extensions }] = JSON.parse(stdout).errors;
     assert.deepEqual([extensions.code, extensions.reason], ["INVALID_SESSION", "AGENT_CHANGED"]);
@@ -126,7 +130,7 @@ describe("what if", () => {
     const stolen = experiment(page, "Somebody has stolen a refresh token");
     await stolen.locator("summary").click();
     await stolen.getByText("no script of a thief's").waitFor();
-    assert.ok(await stolen.getByRole("button", { name: /Try it/ }).isDisabled());
+    await eventually(async () => assert.ok(await stolen.getByRole("button", { name: /Try it/ }).isDisabled()));
     await done();
   });
 });

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { chromium } from "playwright-core";
@@ -71,6 +72,7 @@ export async function openPage(browser, server, { fragment = "", ...options } = 
   page.setDefaultTimeout(15_000);
   const complaints = watch(page, server.origin);
   await page.goto(server.url + fragment);
+  await page.getByRole("tab", { name: "Sessions" }).waitFor();
   return {
     page,
     context,
@@ -109,6 +111,19 @@ function watch(page, origin) {
     });
   });
   return complaints;
+}
+
+/** What a page shows changes a moment after what caused it: tries until `check` passes, and fails as it failed last. */
+export async function eventually(check) {
+  for (const deadline = performance.now() + 15_000; ; await setTimeout(50)) {
+    try {
+      return await check();
+    } catch (error) {
+      if (performance.now() > deadline) {
+        throw error;
+      }
+    }
+  }
 }
 
 /** Signs up with what is filled in, and gives the name. */
