@@ -4,7 +4,8 @@ use std::{net::SocketAddr, sync::Arc};
 
 use async_graphql::{Request, Response, parser::types::OperationType};
 use axum::{
-    body::{Body, HttpBody, to_bytes},
+    BoxError,
+    body::{Body, Bytes, HttpBody, to_bytes},
     extract::{ConnectInfo, RawQuery, State},
     http::{self, HeaderMap, Method, header, request::Parts},
 };
@@ -123,10 +124,14 @@ pub(super) async fn method_not_allowed() -> HttpResponse {
 
 /// What layers around the endpoint answer by themselves (a body in an encoding that nobody reads) gets the form of its
 /// own answers.
-pub(super) async fn in_form(response: HttpResponse) -> HttpResponse {
+pub(super) fn in_form<B>(response: http::Response<B>) -> HttpResponse
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     if response.headers().contains_key(header::CONTENT_TYPE) || !response.status().is_client_error()
     {
-        return response;
+        return response.map(Body::new);
     }
     let refusal = BadRequest {
         status: response.status(),
