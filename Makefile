@@ -78,6 +78,10 @@ bench: test-tools ## Measure a release build beside yardsticks on the same stack
 	$(CARGO) build --release --workspace $(CARGO_FLAGS)
 	$${CARGO_TARGET_DIR:-target}/release/sessiongraph-bench --binaries $${CARGO_TARGET_DIR:-target}/release $(BENCH)
 
+.PHONY: bench-pure
+bench-pure: ## Measure what asks no database: tokens, the rotation's decision, the extensions (BENCH='verify')
+	$(CARGO) bench $(CARGO_FLAGS) --bench pure -- $(BENCH)
+
 .PHONY: soak
 soak: bench/node_modules/.package-lock.json ## Load a release build for 15 minutes and report its memory (MINUTES=, SUBSCRIPTIONS=)
 	$(CARGO) build --release $(CARGO_FLAGS)
