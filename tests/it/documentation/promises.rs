@@ -1,11 +1,13 @@
-//! What the documentation says is there.
+//! Promises, and the tests that prove them.
 
-use std::{fs, path::Path};
+use std::fs;
+
+use super::pages::{Page, root};
 
 /// The tests that a page names, as `folder/file` or `folder/file::function`.
-fn tests_named_by(page: &str) -> Vec<String> {
-    let in_backticks = page.split('`').skip(1).step_by(2);
-    in_backticks
+fn tests_named_by(page: Page) -> Vec<String> {
+    page.spans
+        .into_iter()
         .filter(|name| {
             [
                 "cli/",
@@ -18,19 +20,16 @@ fn tests_named_by(page: &str) -> Vec<String> {
             .iter()
             .any(|area| name.starts_with(area))
         })
-        .map(str::to_owned)
         .collect()
 }
 
 #[test]
 fn every_test_that_proves_a_promise_is_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = fs::read_to_string(root.join("docs/security.md")).unwrap();
-    let named = tests_named_by(&page);
+    let named = tests_named_by(Page::read("docs/security.md"));
     assert!(named.len() > 50, "{}", named.len());
     for name in named {
         let (file, function) = name.split_once("::").unwrap_or((&name, ""));
-        let tests = root.join("tests/it").join(file);
+        let tests = root().join("tests/it").join(file);
         let source = if tests.is_dir() {
             fs::read_to_string(tests.join("mod.rs"))
         } else {
