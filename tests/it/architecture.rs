@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Each module with the modules of this crate that it may use, itself and what stands in `COMMON` apart.
-const MAY_IMPORT: [(&str, &[&str]); 20] = [
+pub(crate) const MAY_IMPORT: [(&str, &[&str]); 20] = [
     (
         "account",
         &[
@@ -59,7 +59,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
 ];
 
 /// What every module may use.
-const COMMON: [&str; 4] = ["clock", "error", "metrics", "random"];
+pub(crate) const COMMON: [&str; 4] = ["clock", "error", "metrics", "random"];
 
 /// Heavy dependencies, each with the modules that may name it.
 const FENCED: [(&str, &[&str]); 4] = [

@@ -119,6 +119,10 @@ fn make_run_starts_the_server() {
         let output = Command::new("make")
             .args(["--dry-run", target])
             .current_dir(root())
+            // As in a shell of its own, whoever runs these tests.
+            .env_remove("CARGO")
+            .env_remove("CARGO_FLAGS")
+            .env_remove("MAKEFLAGS")
             .output()
             .unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);

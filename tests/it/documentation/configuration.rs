@@ -46,10 +46,8 @@ fn configurations_that_are_shown_can_be_used() {
             count += 1;
             let folder = TempDir::new().unwrap();
             fs::write(folder.path().join("sessiongraph.toml"), &block.text).unwrap();
-            let sources = Sources {
-                directory: folder.path().to_owned(),
-                ..Sources::default()
-            };
+            let mut sources = Sources::default().with_environment::<String, String>([]);
+            sources.directory = folder.path().to_owned();
             let Err(errors) = Config::load(&sources) else {
                 continue;
             };
@@ -86,8 +84,8 @@ fn environment_variables_that_are_named_exist() {
                 .take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_')
                 .collect();
             let name = format!("{prefix}{rest}");
-            let is_of_kubernetes = name.starts_with("SESSIONGRAPH_SERVICE_")
-                || name.starts_with("SESSIONGRAPH_PORT");
+            let is_of_kubernetes =
+                name.starts_with("SESSIONGRAPH_SERVICE_") || name.starts_with("SESSIONGRAPH_PORT");
             let is_known = rest.is_empty()
                 || is_of_kubernetes
                 || OTHER_VARIABLES.contains(&name.as_str())
@@ -106,7 +104,9 @@ fn settings_that_are_named_exist() {
             let Some((name, value)) = span.split_once(" = ") else {
                 continue;
             };
-            let is_setting = name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit());
+            let is_setting = name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit());
             // What others configure is not ours to know.
             if !is_setting || page.name() == "docs/gateways.md" && name == "default" {
                 continue;

@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use sessiongraph::error::{
-    Error, ErrorKind, InvalidSessionReason, UnauthenticatedReason,
-};
+use sessiongraph::error::{Error, ErrorKind, InvalidSessionReason, UnauthenticatedReason};
 
 use super::pages::{Page, root};
 
@@ -12,12 +10,8 @@ use super::pages::{Page, root};
 fn capitals_in(file: &str) -> BTreeSet<String> {
     let source = fs::read_to_string(root().join(file)).unwrap();
     let (code, _) = source.split_once("#[cfg(test)]").unwrap_or((&source, ""));
-    let is_name = |text: &&str| {
-        text.len() > 2
-            && text
-                .chars()
-                .all(|c| c.is_ascii_uppercase() || c == '_')
-    };
+    let is_name =
+        |text: &&str| text.len() > 2 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     let quoted = code.split('"').skip(1).step_by(2);
     quoted.filter(is_name).map(str::to_owned).collect()
 }
@@ -97,7 +91,6 @@ fn it_has_every_code_with_its_action() {
     assert_eq!(names(&page, 4), codes);
     let in_source = capitals_in("src/error/mod.rs");
     assert!(in_source.is_subset(&codes), "{in_source:?}");
-
 }
 
 #[test]

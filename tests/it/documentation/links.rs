@@ -67,7 +67,11 @@ fn the_table_of_contents_has_every_chapter_once() {
         .iter()
         .map(|link| format!("docs/{link}"))
         .collect();
-    assert_eq!(listed.len(), summary.links.len(), "a chapter is there twice");
+    assert_eq!(
+        listed.len(),
+        summary.links.len(),
+        "a chapter is there twice"
+    );
     let there: BTreeSet<String> = chapters().iter().map(Page::name).collect();
     assert_eq!(listed, there);
 }

@@ -12,13 +12,20 @@ pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// On which databases a block is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Walk {
+    Everywhere,
+    OnPostgres,
+}
+
 /// A fenced block of code.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
     pub(super) language: String,
     pub(super) text: String,
-    /// Whether it follows `<!-- walk -->`: it is run.
-    pub(super) is_walk: bool,
+    /// Where it is run: everywhere behind `<!-- walk -->`, on one database behind `<!-- walk on PostgreSQL -->`.
+    pub(super) walk: Option<Walk>,
 }
 
 /// What tests want to know of a page.
@@ -43,9 +50,15 @@ impl Page {
         let path = path.into();
         let text = fs::read_to_string(root().join(&path))
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut page = Self {
+        Self {
             path,
-            text,
+            ..Self::of_text(&text)
+        }
+    }
+
+    pub(super) fn of_text(text: &str) -> Self {
+        let mut page = Self {
+            text: text.to_owned(),
             ..Self::default()
         };
         page.take_apart();
@@ -61,7 +74,7 @@ impl Page {
         let mut heading: Option<String> = None;
         let mut block: Option<Block> = None;
         let mut cell: Option<String> = None;
-        let mut is_walk = false;
+        let mut walk = None;
         for event in Parser::new_ext(&text, Options::ENABLE_TABLES) {
             match event {
                 Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
@@ -72,7 +85,13 @@ impl Page {
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                     self.links.push(dest_url.into_string());
                 }
-                Event::Html(html) => is_walk = html.trim() == "<!-- walk -->",
+                Event::Html(html) => {
+                    walk = match html.trim() {
+                        "<!-- walk -->" => Some(Walk::Everywhere),
+                        "<!-- walk on PostgreSQL -->" => Some(Walk::OnPostgres),
+                        _ => None,
+                    };
+                }
                 Event::Start(Tag::CodeBlock(kind)) => {
                     let language = match kind {
                         CodeBlockKind::Fenced(language) => language.into_string(),
@@ -81,7 +100,7 @@ impl Page {
                     block = Some(Block {
                         language,
                         text: String::new(),
-                        is_walk: std::mem::take(&mut is_walk),
+                        walk: walk.take(),
                     });
                 }
                 Event::End(TagEnd::CodeBlock) => self.blocks.extend(block.take()),

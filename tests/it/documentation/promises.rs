@@ -1,8 +1,9 @@
-//! Promises, and the tests that prove them.
+//! Promises and the tests that prove them, and what pages repeat of the code.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use super::pages::{Page, root};
+use crate::architecture::MAY_IMPORT;
 
 /// The tests that a page names, as `folder/file` or `folder/file::function`.
 fn tests_named_by(page: Page) -> Vec<String> {
@@ -41,4 +42,73 @@ fn every_test_that_proves_a_promise_is_there() {
             "{name} is not there"
         );
     }
+}
+
+#[test]
+fn the_map_of_modules_is_what_the_architecture_allows() {
+    let page = Page::read("docs/architecture.md");
+    let modules: BTreeSet<&str> = MAY_IMPORT.iter().map(|(module, _)| *module).collect();
+    let rows = page.rows.iter().filter(|row| row.len() == 3);
+    let mapped: Vec<&Vec<String>> = rows
+        .filter(|row| modules.contains(row[0].as_str()))
+        .collect();
+    assert_eq!(mapped.len(), modules.len());
+    for (module, may_import) in MAY_IMPORT {
+        let mut uses = may_import.to_vec();
+        uses.sort_unstable();
+        let row = mapped.iter().find(|row| row[0] == module).unwrap();
+        assert_eq!(row[1], uses.join(", "), "of `{module}`");
+    }
+}
+
+#[test]
+fn the_table_of_rotation_is_that_of_the_module() {
+    let source = fs::read_to_string(root().join("src/session/mod.rs")).unwrap();
+    let documentation: Vec<&str> = source
+        .lines()
+        .map_while(|line| line.strip_prefix("//!"))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect();
+    let states = |page: &Page| -> Vec<Vec<String>> {
+        let rows = page.rows.iter().filter(|row| row.len() == 4);
+        rows.cloned().collect()
+    };
+    let module = states(&Page::of_text(&documentation.join("\n")));
+    assert!(module.len() > 5, "{module:?}");
+    assert_eq!(states(&Page::read("docs/architecture.md")), module);
+}
+
+/// The code of another language that pages show stands in the files that tests run.
+#[test]
+fn code_that_is_shown_is_run() {
+    let page = Page::read("docs/verifying-tokens.md");
+    let source = fs::read_to_string(root().join("tests/gateways/subgraphs/posts.js")).unwrap();
+    let blocks: Vec<_> = page
+        .blocks
+        .iter()
+        .filter(|block| block.language == "js")
+        .collect();
+    assert_eq!(blocks.len(), 1);
+    for part in blocks[0].text.split("\n\n") {
+        assert!(source.contains(part.trim_end()), "{part}");
+    }
+}
+
+#[test]
+fn every_metric_is_in_the_table_and_no_other() {
+    let names = |text: &str| -> BTreeSet<String> {
+        text.match_indices("sessiongraph_")
+            .map(|(at, _)| {
+                text[at..]
+                    .chars()
+                    .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                    .collect::<String>()
+            })
+            .filter(|name| name.ends_with("_total"))
+            .collect()
+    };
+    let source = fs::read_to_string(root().join("src/metrics.rs")).unwrap();
+    let page = Page::read("docs/running.md");
+    let cells: Vec<&str> = page.rows.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(names(&cells.join(" ")), names(&source));
 }

@@ -1,6 +1,6 @@
 //! The commands that pages show with what they print, run word for word against the real binary.
 //!
-//! A shell block that follows `<!-- walk -->` is run, and what it prints is what the `text` block behind it shows; `…`
+//! A shell block that follows `<!-- walk -->` is run (on PostgreSQL only, where the marker says so), and what it prints is what the `text` block behind it shows; `…`
 //! stands for what differs each time. The walks of a page are one, in one shell, against one server that was started in a
 //! fresh folder. Two things are not as on the page: the server has a free port in the place of 4000, and the
 //! `sessiongraph` on the path is the one that these tests were built with.
@@ -15,16 +15,18 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::pages::{Page, pages};
+use super::pages::{Page, Walk, pages};
 use crate::support::database::TestDatabase;
 
 /// The commands of a page, and what it says that they print.
-fn walk(page: &Page) -> Option<(String, Vec<String>)> {
+fn walk(page: &Page, on_postgres: bool) -> Option<(String, Vec<String>)> {
     let mut commands = Vec::new();
     let mut shown = Vec::new();
     for (at, block) in page.blocks.iter().enumerate() {
-        if !block.is_walk {
-            continue;
+        match block.walk {
+            None => continue,
+            Some(Walk::OnPostgres) if !on_postgres => continue,
+            Some(_) => {}
         }
         assert_eq!(block.language, "sh", "{}", page.name());
         commands.push(block.text.clone());
@@ -127,50 +129,47 @@ impl Drop for Server {
     }
 }
 
-/// Walks every page's walk, each with a server of its own.
-fn walk_all(environment: impl Fn() -> Vec<(&'static str, String)>) {
-    let mut walked = Vec::new();
-    for page in pages() {
-        let Some((commands, shown)) = walk(&page) else {
-            continue;
-        };
-        let printed = Server::start(environment()).run(&commands);
-        assert_eq!(printed.len(), shown.len(), "{}: {printed:#?}", page.name());
-        for (printed, shown) in printed.iter().zip(&shown) {
-            assert!(
-                fits(printed, shown),
-                "{} shows {shown}, and it printed {printed}",
-                page.name()
-            );
-        }
-        walked.push(page.name());
+/// The pages that have something to run, with what it prints.
+fn all_walks(on_postgres: bool) -> Vec<(Page, String, Vec<String>)> {
+    let walks: Vec<_> = pages()
+        .into_iter()
+        .filter_map(|page| {
+            let (commands, shown) = walk(&page, on_postgres)?;
+            Some((page, commands, shown))
+        })
+        .collect();
+    let names: Vec<String> = walks.iter().map(|(page, _, _)| page.name()).collect();
+    assert!(names.contains(&"README.md".to_owned()), "{names:?}");
+    walks
+}
+
+fn compare(page: &Page, printed: &[String], shown: &[String]) {
+    let mut lines = printed.iter().zip(shown);
+    if let Some((printed, shown)) = lines.find(|(printed, shown)| !fits(printed, shown)) {
+        panic!("{} shows {shown}, and it printed {printed}", page.name());
     }
-    assert!(walked.contains(&"README.md".to_owned()), "{walked:?}");
+    assert_eq!(printed.len(), shown.len(), "{}: {printed:#?}", page.name());
 }
 
 #[test]
 fn they_print_what_the_pages_show_on_sqlite() {
-    // As after `make run`: no setting at all.
-    walk_all(Vec::new);
+    for (page, commands, shown) in all_walks(false) {
+        // As after `make run`: no setting at all.
+        compare(&page, &Server::start(Vec::new()).run(&commands), &shown);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn they_print_what_the_pages_show_on_postgres() {
-    let mut databases = Vec::new();
-    for _ in pages().iter().filter(|page| walk(page).is_some()) {
-        databases.push(TestDatabase::postgres().await);
-    }
-    let databases = std::cell::RefCell::new(databases.iter());
-    walk_all(|| {
-        let database = databases.borrow_mut().next().expect("one for each page");
-        vec![
+    for (page, commands, shown) in all_walks(true) {
+        let database = TestDatabase::postgres().await;
+        let secret = "a master secret for tests that is long enough";
+        let server = Server::start(vec![
             ("SESSIONGRAPH_DATABASE_URL", database.url.clone()),
-            (
-                "SESSIONGRAPH_SECRET",
-                "a master secret for tests, long enough".to_owned(),
-            ),
-        ]
-    });
+            ("SESSIONGRAPH_SECRET", secret.to_owned()),
+        ]);
+        compare(&page, &server.run(&commands), &shown);
+    }
 }
 
 #[test]
