@@ -7,6 +7,7 @@ mod batching;
 mod current;
 pub(crate) mod document;
 mod document_size;
+mod documents;
 mod error_extension;
 mod errors;
 mod limits;
@@ -23,6 +24,7 @@ pub mod types;
 mod variables;
 
 pub use self::{
+    documents::Documents,
     error_extension::ErrorExtension,
     errors::{RequestId, refusal},
     limits::DocumentLimits,

@@ -36,7 +36,7 @@ use super::{
 use crate::{
     config::{self, Config},
     error::{Error, Result},
-    graphql::{DocumentLimits, Schema, SchemaOptions, schema},
+    graphql::{DocumentLimits, Documents, Schema, SchemaOptions, schema},
     keys::Keyring,
     metrics,
     services::Services,
@@ -57,6 +57,7 @@ const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 /// What the handlers share.
 pub struct App {
     pub(super) schema: Schema,
+    pub(super) documents: Documents,
     pub(super) sessions: Sessions,
     pub(super) keyring: Arc<Keyring>,
     pub(super) cookies: CookiePolicy,
@@ -95,8 +96,10 @@ impl App {
                 introspection: config.introspection,
             },
         };
+        let documents = Documents::default();
         Self {
-            schema: schema(services.accounts.clone(), options),
+            schema: schema(services.accounts.clone(), documents.clone(), options),
+            documents,
             sessions: services.sessions.clone(),
             keyring: Arc::clone(&services.keyring),
             cookies: CookiePolicy::new(
