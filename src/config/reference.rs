@@ -13,7 +13,7 @@ const INTRODUCTION: &str = "\
 Every setting has a default: with none at all the server listens on 127.0.0.1:4000 and keeps its data in
 `./data/sessiongraph.db`.
 
-Settings come in four layers. What a later one says goes before what an earlier one says:
+Settings come in four layers, the later ones stronger:
 
 1. the defaults;
 2. a TOML file: the one that `--config FILE` names, else the one that the environment variable `SESSIONGRAPH_CONFIG`
@@ -22,7 +22,8 @@ Settings come in four layers. What a later one says goes before what an earlier 
 4. command-line flags: the key with dashes for underscores. They may stand before or after a command.
 
 `sessiongraph config` prints what is in force and which layer each value is from, with secrets masked.
-`sessiongraph config --reference` prints this page, for the very version that is installed.
+`sessiongraph config --reference` prints this page, for the very version that is installed, and `sessiongraph help` lists
+every flag and every command.
 
 An unknown key or a bad value is an error at the start, in whatever layer it stands, and so is what cannot be meant
 together, such as `cookie_secure = false` with an https `public_url`. All errors are reported at once, each with its key
@@ -91,10 +92,9 @@ fn meaning(key: &Key) -> &'static str {
 
 fn default(key: &Key) -> String {
     match (key.default, derived(key)) {
-        (Some(""), _) => "none".to_owned(),
+        (Some(""), _) | (None, None) => "none".to_owned(),
         (Some(default), _) => format!("`{default}`"),
         (None, Some((_, default))) => default.to_owned(),
-        (None, None) => "none".to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use super::pages::{Page, root};
+use super::pages::{Page, chapters, root};
 use crate::architecture::MAY_IMPORT;
 
 /// The tests that a page names, as `folder/file` or `folder/file::function`.
@@ -91,6 +91,20 @@ fn code_that_is_shown_is_run() {
     assert_eq!(blocks.len(), 1);
     for part in blocks[0].text.split("\n\n") {
         assert!(source.contains(part.trim_end()), "{part}");
+    }
+}
+
+/// A semicolon ends a statement in Mermaid, in the middle of a label too, and the diagram is not drawn.
+#[test]
+fn no_diagram_has_a_semicolon() {
+    let pages = chapters();
+    let diagrams = pages.iter().flat_map(|page| &page.blocks);
+    let diagrams: Vec<_> = diagrams
+        .filter(|block| block.language == "mermaid")
+        .collect();
+    assert!(diagrams.len() > 1);
+    for diagram in diagrams {
+        assert!(!diagram.text.contains(';'), "{}", diagram.text);
     }
 }
 
