@@ -92,6 +92,30 @@ fn commands_of_the_server_are_there_with_their_flags() {
 }
 
 #[test]
+fn the_page_about_running_it_has_every_command() {
+    let page = Page::read("docs/running.md");
+    let named = calls(&page, "sessiongraph");
+    for command in COMMANDS {
+        let is_named = |words: &Vec<String>| words.first().is_some_and(|word| word == command);
+        assert!(named.iter().any(is_named), "{command}");
+    }
+    let help = Command::new(env!("CARGO_BIN_EXE_sessiongraph"))
+        .arg("--help")
+        .env_clear()
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (_, behind) = help.split_once("Commands:\n").unwrap();
+    let commands = behind
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|command| *command != "help");
+    let commands: BTreeSet<&str> = commands.collect();
+    assert_eq!(commands, COMMANDS.into());
+}
+
+#[test]
 fn targets_of_make_are_there() {
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     let mut count = 0;

@@ -80,7 +80,7 @@ impl Page {
                 Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
                 Event::End(TagEnd::Heading(_)) => {
                     let anchor = anchor(&heading.take().unwrap_or_default());
-                    self.add_anchor(anchor);
+                    self.add_anchor(&anchor);
                 }
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                     self.links.push(dest_url.into_string());
@@ -137,14 +137,13 @@ impl Page {
     }
 
     /// A second heading of the same text gets a number, as GitHub and mdBook give it.
-    fn add_anchor(&mut self, anchor: String) {
-        let fresh = (0..)
-            .map(|number| match number {
-                0 => anchor.clone(),
-                number => format!("{anchor}-{number}"),
-            })
-            .find(|anchor| !self.anchors.contains(anchor));
-        self.anchors.extend(fresh);
+    fn add_anchor(&mut self, anchor: &str) {
+        let mut fresh = anchor.to_owned();
+        let mut number = 0;
+        while !self.anchors.insert(fresh) {
+            number += 1;
+            fresh = format!("{anchor}-{number}");
+        }
     }
 }
 

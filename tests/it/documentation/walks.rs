@@ -103,13 +103,12 @@ impl Server {
             programs.join("sessiongraph"),
         )
         .unwrap();
-        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        let commands = commands.replace("127.0.0.1:4000", &format!("127.0.0.1:{}", self.port));
         let output = Command::new("bash")
             .args(["-eo", "pipefail", "-c"])
-            .arg(commands.replace("127.0.0.1:4000", &format!("127.0.0.1:{}", self.port)))
+            .arg(format!("PATH=$PWD/programs:$PATH\n{commands}"))
             .current_dir(self.folder.path())
             .envs(self.environment.clone())
-            .env("PATH", path)
             .output()
             .unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
