@@ -1,12 +1,13 @@
 //! The rings: which module may import which. A wrong import fails like any other bug.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
 /// Each module with the modules of this crate that it may use, itself and what stands in `COMMON` apart.
-pub(crate) const MAY_IMPORT: [(&str, &[&str]); 20] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     (
         "account",
         &[
@@ -59,7 +60,7 @@ pub(crate) const MAY_IMPORT: [(&str, &[&str]); 20] = [
 ];
 
 /// What every module may use.
-pub(crate) const COMMON: [&str; 4] = ["clock", "error", "metrics", "random"];
+const COMMON: [&str; 4] = ["clock", "error", "metrics", "random"];
 
 /// Heavy dependencies, each with the modules that may name it.
 const FENCED: [(&str, &[&str]); 4] = [
@@ -152,6 +153,14 @@ fn imported(code: &str) -> Vec<String> {
 fn name(text: &str) -> String {
     text.chars()
         .take_while(|character| character.is_alphanumeric() || *character == '_')
+        .collect()
+}
+
+/// What each module may use, for the page that shows it.
+pub(crate) fn allowed_imports() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let allowed = MAY_IMPORT.iter();
+    allowed
+        .map(|(module, imports)| (*module, imports.iter().copied().collect()))
         .collect()
 }
 
