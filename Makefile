@@ -133,6 +133,18 @@ schema: ## Write schema.graphql anew
 	$(print_schema) >target/schema.graphql
 	@cp target/schema.graphql schema.graphql
 
+.PHONY: docs-configuration
+docs-configuration: ## Write docs/configuration.md anew
+	@mkdir -p target
+	$(CARGO) run --quiet $(CARGO_FLAGS) -- config --reference >target/configuration.md
+	@cp target/configuration.md docs/configuration.md
+
+.PHONY: book
+book: ## Build the documentation as a book, target/book/docs/index.html (installs mdBook)
+	@command -v mdbook >/dev/null || $(CARGO) install --locked mdbook --version '^0.5'
+	@command -v mdbook-mermaid >/dev/null || $(CARGO) install --locked mdbook-mermaid --version '^0.17'
+	@scripts/book
+
 .PHONY: format
 format: ## Format the code
 	$(CARGO) fmt --all
