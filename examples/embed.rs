@@ -11,19 +11,18 @@ use async_graphql::{Context, MergedObject, MergedSubscription, Object, Schema};
 use async_graphql_axum::{GraphQLRequest, GraphQLResponse};
 use axum::{
     Router,
-    extract::{ConnectInfo, State},
-    http::HeaderMap,
+    extract::{FromRef, State},
     routing::post,
 };
 use sessiongraph::{
     account::Accounts,
     crypto::password::PasswordPolicy,
-    database::{DatabaseOptions, connect},
+    database::{DatabaseOptions, connect, migrate},
     error::{ErrorKind, Result},
     graphql::{SessionMutation, SessionQuery, SessionSubscription, extend},
+    http::HttpSessions,
     keys::FixedSecret,
     request::SessionRequest,
-    services::migrate,
     session::{RequestDecision, Sessions},
 };
 use tokio::net::TcpListener;
@@ -62,6 +61,13 @@ struct Mutation(SessionMutation);
 struct Subscription(SessionSubscription);
 
 type AppSchema = Schema<Query, Mutation, Subscription>;
+
+/// What the handlers share.
+#[derive(Clone, FromRef)]
+struct AppState {
+    schema: AppSchema,
+    http: HttpSessions,
+}
 
 /// The engine's hooks.
 fn register_hooks(sessions: &Sessions) {
@@ -119,10 +125,11 @@ pub(crate) async fn app(database_url: &str, secret: &str) -> Result<(Router, Acc
         Subscription::default(),
     );
     let schema = extend(roots, accounts.clone()).finish();
+    let http = HttpSessions::new(accounts.sessions().clone());
     Ok((
         Router::new()
             .route("/graphql", post(graphql))
-            .with_state(schema),
+            .with_state(AppState { schema, http }),
         accounts,
     ))
 }
@@ -130,11 +137,9 @@ pub(crate) async fn app(database_url: &str, secret: &str) -> Result<(Router, Acc
 /// What concerns sessions goes into the request's data; the rest is async-graphql's.
 async fn graphql(
     State(schema): State<AppSchema>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
+    session_request: SessionRequest,
     request: GraphQLRequest,
 ) -> GraphQLResponse {
-    let session_request = SessionRequest::from_headers(peer.ip(), &headers);
     schema
         .execute(request.into_inner().data(session_request))
         .await

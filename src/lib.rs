@@ -7,11 +7,10 @@
 //! use sessiongraph::{
 //!     account::{Accounts, SignUp},
 //!     crypto::password::{Password, PasswordPolicy},
-//!     database::{DatabaseOptions, connect},
+//!     database::{DatabaseOptions, connect, migrate},
 //!     keys::FixedSecret,
 //!     request::SessionRequest,
-//!     services::migrate,
-//!     session::{RefreshOutcome, RefreshTokensInput, Sessions, TokenTransport},
+//! //!     session::{RefreshOutcome, RefreshTokensInput, Sessions, TokenTransport},
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -66,14 +65,24 @@
 //! | [`lease`] | scheduled work, by one replica at a time |
 //! | [`error`], [`clock`], [`random`] | failures with their codes; time and chance as parameters |
 
+#![deny(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!(
+    "sessiongraph needs a database: enable the feature `sqlite`, or `postgres`, or both"
+);
+
 pub mod account;
 pub mod clock;
+#[cfg(feature = "server")]
 pub mod config;
 pub mod crypto;
 pub mod database;
 pub mod entity;
 pub mod error;
 pub mod graphql;
+#[cfg(feature = "axum")]
 pub mod http;
 pub mod keys;
 pub mod lease;
@@ -84,5 +93,6 @@ pub mod page;
 pub mod random;
 pub mod request;
 pub mod scope;
+#[cfg(feature = "server")]
 pub mod services;
 pub mod session;

@@ -59,7 +59,7 @@ impl ForwardedHeader {
 }
 
 /// The proxies whose word about the client's address is taken.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
     header: ForwardedHeader,

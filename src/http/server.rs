@@ -31,7 +31,8 @@ use tower_http::{
 use tracing::Span;
 
 use super::{
-    CookiePolicy, ForwardedHeader, TrustedProxies, background, endpoint, pages, playground,
+    CookiePolicy, ForwardedHeader, HttpSessions, TrustedProxies, background, endpoint, pages,
+    playground,
 };
 use crate::{
     config::{self, Config},
@@ -59,8 +60,7 @@ pub struct App {
     pub(super) schema: Schema,
     pub(super) sessions: Sessions,
     pub(super) keyring: Arc<Keyring>,
-    pub(super) cookies: CookiePolicy,
-    pub(super) proxies: TrustedProxies,
+    pub(super) http: HttpSessions,
     pub(super) body_limit: usize,
     pub(super) max_batch: usize,
     pub(super) request_timeout: Duration,
@@ -99,12 +99,13 @@ impl App {
             schema: schema(services.accounts.clone(), options),
             sessions: services.sessions.clone(),
             keyring: Arc::clone(&services.keyring),
-            cookies: CookiePolicy::new(
-                config.cookie_secure,
-                config.own_origin().as_str(),
-                &origins,
-            ),
-            proxies: TrustedProxies::new(config.trusted_proxies.clone(), header),
+            http: HttpSessions::new(services.sessions.clone())
+                .with_cookies(CookiePolicy::new(
+                    config.cookie_secure,
+                    config.own_origin().as_str(),
+                    &origins,
+                ))
+                .with_proxies(TrustedProxies::new(config.trusted_proxies.clone(), header)),
             body_limit: config.body_limit,
             max_batch: config.max_batch,
             request_timeout: config.request_timeout,

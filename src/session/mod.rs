@@ -39,6 +39,7 @@ mod events;
 mod exchange;
 mod exchange_together;
 mod find;
+mod fresh;
 mod hooks;
 mod invalidate;
 mod list;

@@ -9,7 +9,7 @@ use std::{str::FromStr, time::Duration};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait,
-    QueryFilter, QueryOrder, QuerySelect, Statement, sqlx::postgres::PgListener,
+    QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{interval, sleep};
@@ -91,11 +91,12 @@ impl Relay {
         }
     }
 
-    /// Hears what other replicas announce, until the task that runs it ends.
+    /// Hears what other replicas announce through PostgreSQL, until the task that runs it ends.
+    #[cfg(feature = "postgres")]
     pub async fn listen(&self, url: &SecretString) {
         loop {
             let heard = async {
-                let mut listener = PgListener::connect(url.expose_secret()).await?;
+                let mut listener = sea_orm::sqlx::postgres::PgListener::connect(url.expose_secret()).await?;
                 listener.listen(CHANNEL).await?;
                 loop {
                     let notification = listener.recv().await?;
