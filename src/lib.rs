@@ -52,6 +52,7 @@
 //! | --- | --- |
 //! | `main`, `cli` (of the binary) | the commands |
 //! | [`http`] | the server: `/graphql`, cookies, live events, proxies, public keys, probes |
+//! | [`upkeep`] | what a process does by itself: pruning, key rotation, telling other replicas |
 //! | [`services`] | from a configuration to what it configures |
 //! | [`config`] | what can be configured, and from where |
 //! | [`graphql`] | the contract's types, queries, mutations and subscription; errors and limits on the way |
@@ -96,3 +97,4 @@ pub mod scope;
 #[cfg(feature = "server")]
 pub mod services;
 pub mod session;
+pub mod upkeep;

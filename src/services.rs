@@ -137,7 +137,8 @@ pub fn sqlite_file(config: &Config) -> Option<PathBuf> {
         return None;
     }
     #[cfg(feature = "sqlite")]
-    return url.parse::<sea_orm::sqlx::sqlite::SqliteConnectOptions>()
+    return url
+        .parse::<sea_orm::sqlx::sqlite::SqliteConnectOptions>()
         .ok()
         .map(|options| options.get_filename().to_owned());
     #[cfg(not(feature = "sqlite"))]

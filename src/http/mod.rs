@@ -10,8 +10,6 @@ mod json_body;
 mod session_request;
 
 #[cfg(feature = "server")]
-mod background;
-#[cfg(feature = "server")]
 mod endpoint;
 #[cfg(feature = "server")]
 mod graphql_over_http;

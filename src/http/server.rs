@@ -31,8 +31,7 @@ use tower_http::{
 use tracing::Span;
 
 use super::{
-    CookiePolicy, ForwardedHeader, HttpSessions, TrustedProxies, background, endpoint, pages,
-    playground,
+    CookiePolicy, ForwardedHeader, HttpSessions, TrustedProxies, endpoint, pages, playground,
 };
 use crate::{
     config::{self, Config},
@@ -42,6 +41,7 @@ use crate::{
     metrics,
     services::Services,
     session::Sessions,
+    upkeep::{Upkeep, UpkeepOptions},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -235,7 +235,12 @@ pub async fn serve(
         streams_end.cancel();
         let _ = stopping.send(());
     });
-    let background = background::begin(config, &services).await?;
+    let upkeep = UpkeepOptions {
+        keyring: Some(Arc::clone(&services.keyring)),
+        listen: Some(config.database_url.clone()),
+        prune_interval: config.prune_interval,
+    };
+    let upkeep = Upkeep::begin(&services.sessions, upkeep).await?;
     let patience = config.request_timeout + DRAIN_MARGIN;
     let result = tokio::select! {
         served = served => served.map_err(Error::internal),
@@ -258,7 +263,7 @@ pub async fn serve(
     if tokio::time::timeout(patience, all_ended).await.is_err() {
         tracing::warn!("some work had not ended when the server stopped");
     }
-    let written = background.end(&services.sessions).await;
+    let written = upkeep.end().await;
     close(services.db).await;
     result.and(written)
 }

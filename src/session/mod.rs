@@ -190,6 +190,10 @@ impl Sessions {
         self.0.keys.counter_key().await
     }
 
+    pub(crate) fn shared_clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.0.clock)
+    }
+
     pub(crate) fn random(&self) -> &dyn Random {
         self.0.random.as_ref()
     }

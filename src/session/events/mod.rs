@@ -6,6 +6,8 @@
 //! noticed only when the rows are read.
 
 mod delivery;
+#[cfg(feature = "postgres")]
+mod listen;
 mod listeners;
 mod relay;
 
