@@ -9,6 +9,7 @@ pub(crate) mod document;
 mod document_size;
 mod error_extension;
 mod errors;
+mod guards;
 mod limits;
 mod loader;
 mod merged_root;
@@ -23,8 +24,10 @@ pub mod types;
 mod variables;
 
 pub use self::{
+    current::{current_session, require_session},
     error_extension::ErrorExtension,
     errors::{RequestId, refusal},
+    guards::{FreshSignIn, Permission, ServiceScope, SignedIn},
     limits::DocumentLimits,
     mutation::SessionMutation,
     query::{SessionEntities, SessionQuery},

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 use crate::support::{database::TestDatabase, engine::request, on_each_database};
 
 #[expect(dead_code, reason = "its main function is for those who run it")]
-#[path = "../../examples/embed.rs"]
+#[path = "../../../examples/embed.rs"]
 mod example;
 
 struct Embedder {

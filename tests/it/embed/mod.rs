@@ -1,0 +1,5 @@
+//! The crate in programs of somebody else's.
+
+mod extractor;
+mod guards;
+mod schema;
