@@ -2,4 +2,7 @@
 
 mod extractor;
 mod guards;
+mod hooks;
 mod schema;
+mod tenants;
+mod verify_tokens;
