@@ -29,7 +29,13 @@ use axum_extra::{
 };
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
 use serde::{Deserialize, Serialize};
-use tokio::{net::TcpListener, sync::RwLock};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, RwLock},
+};
+
+/// How long the server may take to answer with its keys.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is read of a token.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,15 +58,11 @@ pub(crate) struct TokenVerifier {
     pub(crate) audience: String,
     /// A stranger's token may name any key: it must not make us ask for the keys each time.
     pub(crate) reload_at_most_every: Duration,
-    pub(crate) keys: RwLock<Keys>,
+    /// The keys that were read last.
+    pub(crate) keys: RwLock<Option<Arc<JwkSet>>>,
+    /// When they were last asked for.
+    pub(crate) asked_at: Mutex<Option<Instant>>,
     pub(crate) http: reqwest::Client,
-}
-
-/// The public keys, and when they were read.
-#[derive(Default)]
-pub(crate) struct Keys {
-    set: Arc<JwkSet>,
-    read_at: Option<Instant>,
 }
 
 /// Why a token is not believed.
@@ -98,24 +100,28 @@ impl TokenVerifier {
     /// The keys; read again where one is wanted that is not among them. The server publishes a key long before it signs, so
     /// that this happens once in a month.
     async fn keys_with(&self, kid: &str) -> Result<Arc<JwkSet>, Refused> {
-        let known = Arc::clone(&self.keys.read().await.set);
-        if known.find(kid).is_some() {
-            return Ok(known);
+        let known = |keys: &Arc<JwkSet>| keys.find(kid).is_some();
+        if let Some(keys) = self.keys.read().await.clone().filter(known) {
+            return Ok(keys);
         }
-        let mut keys = self.keys.write().await;
-        let is_recent = |at: Instant| at.elapsed() < self.reload_at_most_every;
-        if !keys.read_at.is_some_and(is_recent) {
-            let read = async {
-                let response = self.http.get(&self.jwks_url).send().await?;
-                response.error_for_status()?.json().await
-            };
-            keys.set = Arc::new(
-                read.await
-                    .map_err(|_: reqwest::Error| Refused::Unavailable)?,
-            );
-            keys.read_at = Some(Instant::now());
+        // One asks, the others wait for its answer; who finds the key that it wants waits for nobody.
+        let mut asked_at = self.asked_at.lock().await;
+        if asked_at.is_none_or(|at| at.elapsed() >= self.reload_at_most_every) {
+            *asked_at = Some(Instant::now());
+            let keys = self.read_keys().await.map_err(|_| Refused::Unavailable)?;
+            *self.keys.write().await = Some(Arc::new(keys));
         }
-        Ok(Arc::clone(&keys.set))
+        self.keys.read().await.clone().ok_or(Refused::Unavailable)
+    }
+
+    async fn read_keys(&self) -> reqwest::Result<JwkSet> {
+        let response = self
+            .http
+            .get(&self.jwks_url)
+            .timeout(TIMEOUT)
+            .send()
+            .await?;
+        response.error_for_status()?.json().await
     }
 }
 
@@ -160,6 +166,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         audience: "sessiongraph".to_owned(),
         reload_at_most_every: Duration::from_secs(10),
         keys: RwLock::default(),
+        asked_at: Mutex::default(),
         http: reqwest::Client::new(),
     });
     axum::serve(TcpListener::bind("127.0.0.1:4002").await?, router).await?;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use async_graphql::{Context, EmptySubscription, Object, Request, Response, Schema};
+use async_graphql::{Context, Object, Request, Response, Schema, Subscription};
+use futures_util::stream::{Stream, StreamExt, iter};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sessiongraph::{
@@ -72,15 +73,25 @@ impl Mutation {
     }
 }
 
+struct Counting;
+
+#[Subscription]
+impl Counting {
+    #[graphql(guard = "SignedIn")]
+    async fn count(&self) -> impl Stream<Item = i32> {
+        iter([1, 2])
+    }
+}
+
 struct Own {
     engine: Engine,
-    schema: Schema<Query, Mutation, EmptySubscription>,
+    schema: Schema<Query, Mutation, Counting>,
 }
 
 impl Own {
     async fn new(database: &TestDatabase) -> Self {
         let engine = Engine::new(database).await;
-        let builder = Schema::build(Query, Mutation, EmptySubscription);
+        let builder = Schema::build(Query, Mutation, Counting);
         let schema = extend(builder, engine.accounts.clone()).finish();
         Self { engine, schema }
     }
@@ -124,6 +135,24 @@ on_each_database! {
         // A field that is not nullable takes its parent with it.
         let (data, errors) = told(&own.ask("{ name open }", None).await);
         assert_eq!((data, errors.len()), (Value::Null, 1));
+    }
+
+    async fn a_subscription_is_guarded_as_well(database: TestDatabase) {
+        let own = Own::new(&database).await;
+        let login = own.engine.sign_up("ada").await;
+        let subscribe = async |token: Option<&SecretString>| {
+            let mut request = request();
+            request.bearer = token.cloned();
+            let request = Request::new("subscription { count }").data(request);
+            own.schema.execute_stream(request).collect::<Vec<_>>().await
+        };
+        let refused = subscribe(None).await;
+        let (data, errors) = told(&refused[0]);
+        assert_eq!((data, refused.len()), (Value::Null, 1));
+        assert_eq!(errors, [json!(["count", "UNAUTHENTICATED", "MISSING_TOKEN", "SIGN_IN"])]);
+        let counted = subscribe(Some(&login.tokens.access_token)).await;
+        let counted: Vec<_> = counted.iter().map(|response| told(response).0).collect();
+        assert_eq!(counted, [json!({ "count": 1 }), json!({ "count": 2 })]);
     }
 
     async fn who_is_signed_in_passes_by_one_reading_of_the_session(database: TestDatabase) {

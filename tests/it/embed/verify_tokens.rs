@@ -9,6 +9,7 @@ use axum::{
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
+use tokio::sync::{Mutex, RwLock};
 use tower::ServiceExt;
 
 use crate::support::{
@@ -29,7 +30,8 @@ impl Service {
             jwks_url: format!("http://{}/.well-known/jwks.json", app.listen().await),
             audience: "sessiongraph".to_owned(),
             reload_at_most_every,
-            keys: Default::default(),
+            keys: RwLock::default(),
+            asked_at: Mutex::default(),
             http: reqwest::Client::new(),
         }))
     }
