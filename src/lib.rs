@@ -61,7 +61,7 @@
 //! | [`keys`] | the keyring in the database, or keys of your own |
 //! | [`crypto`] | tokens, passwords and seals as values; the only user of cryptographic libraries |
 //! | [`entity`], [`database`] | rows, and the way to them |
-//! | [`request`], [`scope`], [`page`], [`network`] | values that all of them speak of |
+//! | [`request`], [`scope`], [`page`], `network` | values that all of them speak of |
 //! | [`limit`] | how often strangers may try: guessing, signing up, refreshing |
 //! | [`lease`] | scheduled work, by one replica at a time |
 //! | [`error`], [`clock`], [`random`] | failures with their codes; time and chance as parameters |
@@ -73,6 +73,10 @@
 compile_error!(
     "sessiongraph needs a database: enable the feature `sqlite`, or `postgres`, or both"
 );
+
+/// Crates whose types are part of this API, in the versions that it is built with.
+#[doc(no_inline)]
+pub use {async_graphql, chrono, sea_orm, secrecy, serde_json, uuid};
 
 pub mod account;
 pub mod clock;
@@ -89,7 +93,7 @@ pub mod keys;
 pub mod lease;
 pub mod limit;
 pub mod metrics;
-pub mod network;
+mod network;
 pub mod page;
 pub mod random;
 pub mod request;

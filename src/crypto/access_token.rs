@@ -50,7 +50,7 @@ impl SigningAlgorithm {
 
     /// The algorithm that a text names.
     #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.as_str() == name)
@@ -134,7 +134,7 @@ pub struct Claims {
 }
 
 /// The claims that hooks cannot replace.
-pub const RESERVED_CLAIMS: [&str; 12] = [
+pub(crate) const RESERVED_CLAIMS: [&str; 12] = [
     "iss",
     "aud",
     "sub",
@@ -168,7 +168,7 @@ impl Claims {
 /// # Errors
 ///
 /// `INTERNAL_SERVER_ERROR` when the key does not fit its algorithm.
-pub fn sign(key: &SigningKey, claims: &Claims) -> Result<SecretString> {
+pub(crate) fn sign(key: &SigningKey, claims: &Claims) -> Result<SecretString> {
     let mut header = Header::new(key.algorithm.jws());
     header.typ = Some(TYPE.to_owned());
     header.kid = Some(key.kid.clone());
@@ -179,7 +179,7 @@ pub fn sign(key: &SigningKey, claims: &Claims) -> Result<SecretString> {
 
 /// Why a text is no access token of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// Malformed, bad signature, wrong issuer or audience.
     NotGenuine,
     /// No key has this `kid`, or none any more.
@@ -190,7 +190,7 @@ pub enum Refusal {
 
 /// Checks signatures, issuer, audience and type.
 #[derive(Debug)]
-pub struct Verifier {
+pub(crate) struct Verifier {
     /// One for each algorithm: none accepts two.
     validations: Vec<Validation>,
     verified: VerifiedTokens,
@@ -199,7 +199,7 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier that requires this issuer and this audience.
     #[must_use]
-    pub fn new(issuer: &str, audience: &str) -> Self {
+    pub(crate) fn new(issuer: &str, audience: &str) -> Self {
         let validations = SigningAlgorithm::ALL.map(|algorithm| {
             let mut validation = Validation::new(algorithm.jws());
             validation.set_issuer(&[issuer]);
@@ -221,7 +221,7 @@ impl Verifier {
     /// # Errors
     ///
     /// A [`Refusal`] where the text is no access token that one of the keys signed for us.
-    pub fn verify<'a>(
+    pub(crate) fn verify<'a>(
         &self,
         token: &str,
         find_key: impl Fn(&str) -> Option<&'a VerifyingKey>,

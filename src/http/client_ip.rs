@@ -75,7 +75,7 @@ impl TrustedProxies {
     /// Without networks nobody is trusted, and the client is always the connection's other end.
     /// Networks of IPv4-mapped IPv6 addresses are the IPv4 networks that they stand for.
     #[must_use]
-    pub fn new(networks: Vec<IpNet>, header: ForwardedHeader) -> Self {
+    pub(crate) fn new(networks: Vec<IpNet>, header: ForwardedHeader) -> Self {
         Self {
             networks: networks.into_iter().map(canonical_network).collect(),
             header,

@@ -30,7 +30,7 @@ impl Sessions {
     /// # Errors
     ///
     /// `BAD_USER_INPUT`, field `transport`, where the access token is too long for a cookie.
-    pub fn deliver(
+    pub(crate) fn deliver(
         &self,
         request: &SessionRequest,
         result: &LoginResult,
@@ -61,7 +61,7 @@ impl Sessions {
     /// # Errors
     ///
     /// `BAD_USER_INPUT`, field `transport`.
-    pub fn ensure_transport(
+    pub(crate) fn ensure_transport(
         &self,
         request: &SessionRequest,
         transport: TokenTransport,
@@ -83,7 +83,7 @@ impl Sessions {
     /// # Errors
     ///
     /// `BAD_USER_INPUT`, field `transport`.
-    pub fn refresh_transport(
+    pub(crate) fn refresh_transport(
         &self,
         request: &SessionRequest,
         came_in_cookie: bool,

@@ -64,7 +64,7 @@ pub(crate) use self::find::{by_id, caller_stands};
 pub use self::{
     activity::Activity,
     delivery::TokenTransport,
-    events::{Events, Listener, Notice, Relay, SessionEvent, SessionEventKind, Subscriber, Topic},
+    events::{SessionEvent, SessionEventKind, Subscriber},
     find::CurrentSession,
     hooks::{HookContext, Hooks, LoginDraft, RequestDecision},
     invalidate::{Caller, InvalidateSessions, SessionSelector},
@@ -72,10 +72,13 @@ pub use self::{
     policy::Policy,
     refresh::RefreshTokensInput,
     service_keys::ServiceKeySummary,
-    state::{Circumstances, MAX_RECOVERIES, Transition, decide, is_void},
     tokens::{LoginResult, RefreshOutcome, Tokens},
     user_agent::{DeviceKind, UserAgentBinding, UserAgentFamilies, UserAgents},
 };
+// Under `session_events` and the upkeep, which are what programs use.
+#[doc(hidden)]
+pub use self::events::{Events, Listener, Notice, Relay, Topic};
+pub(crate) use self::state::{Circumstances, Transition, decide, is_void};
 use self::{
     exchange::Exchanged, exchange_together::UsualExchange, find::SessionOfAccount, shared::Shared,
 };

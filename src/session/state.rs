@@ -12,11 +12,11 @@ use crate::{
 };
 
 /// One token recovers at most so many times.
-pub const MAX_RECOVERIES: i64 = 3;
+pub(crate) const MAX_RECOVERIES: i64 = 3;
 
 /// What decides about a token beside the row and the token itself.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances {
+pub(crate) struct Circumstances {
     /// The present.
     pub now: DateTime<Utc>,
     /// How long a superseded token gets its successor again; clock skew included.
@@ -31,7 +31,7 @@ pub struct Circumstances {
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transition {
+pub(crate) enum Transition {
     /// The current token: exchange it for its successor.
     Rotate,
     /// A token one generation ahead of the row, which lost its last commit: take it as the current one.
@@ -48,7 +48,11 @@ pub enum Transition {
 
 /// Decides about a genuine token of a session that is there, of an account that is active.
 #[must_use]
-pub fn decide(row: &session::Model, presented: u32, circumstances: &Circumstances) -> Transition {
+pub(crate) fn decide(
+    row: &session::Model,
+    presented: u32,
+    circumstances: &Circumstances,
+) -> Transition {
     match row.status(circumstances.now) {
         SessionStatus::Invalidated => return Transition::Refuse(InvalidSessionReason::Invalidated),
         SessionStatus::Expired => return Transition::Refuse(InvalidSessionReason::Expired),
@@ -84,7 +88,7 @@ pub fn decide(row: &session::Model, presented: u32, circumstances: &Circumstance
 /// Whether an access token was issued with a refresh token that has become void: its answer was lost, and recovered
 /// from, so whoever shows it is not who recovered.
 #[must_use]
-pub fn is_void(row: &session::Model, issued_with: u32) -> bool {
+pub(crate) fn is_void(row: &session::Model, issued_with: u32) -> bool {
     let issued_with = i64::from(issued_with);
     row.parent.is_some_and(|parent| parent < issued_with) && issued_with < row.generation
 }

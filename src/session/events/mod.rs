@@ -143,6 +143,7 @@ impl Events {
 impl Sessions {
     /// The notices of this process.
     #[must_use]
+    #[doc(hidden)]
     pub fn events(&self) -> &Events {
         &self.0.events
     }
