@@ -1,7 +1,58 @@
 //! Sessions and authentication for GraphQL: sign people up and in, keep their sessions, rotate their tokens, end them.
 //!
 //! One binary, `sessiongraph`, that is an Apollo Federation v2 subgraph over SQLite or PostgreSQL; and this crate, whose
-//! parts drop into any async-graphql server (see `examples/embed.rs`). The engine works without GraphQL and without HTTP:
+//! parts drop into any async-graphql server. [`graphql::extend`] gives a schema sessions, a guard protects a field:
+//!
+//! ```
+//! use async_graphql::{MergedObject, Object, Request, Schema};
+//! use sessiongraph::{
+//!     account::Accounts,
+//!     crypto::password::PasswordPolicy,
+//!     database::{DatabaseOptions, connect, migrate},
+//!     graphql::{SessionMutation, SessionQuery, SessionSubscription, SignedIn, extend},
+//!     keys::FixedSecret,
+//!     request::SessionRequest,
+//!     session::Sessions,
+//! };
+//!
+//! #[derive(Default)]
+//! struct Notes;
+//!
+//! #[Object]
+//! impl Notes {
+//!     #[graphql(guard = "SignedIn")]
+//!     async fn notes(&self) -> Vec<String> {
+//!         vec!["Buy milk".to_owned()]
+//!     }
+//! }
+//!
+//! #[derive(MergedObject, Default)]
+//! struct Query(Notes, SessionQuery);
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> sessiongraph::error::Result<()> {
+//! let db = connect(&DatabaseOptions::new("sqlite::memory:")).await?;
+//! migrate(&db).await?;
+//! let keys = FixedSecret::new(&"a secret of thirty-two bytes or more".into())?;
+//! let sessions = Sessions::builder(db).keys(keys).build()?;
+//! let accounts = Accounts::new(sessions, PasswordPolicy::default())?;
+//! let roots = Schema::build(Query::default(), SessionMutation, SessionSubscription);
+//! let schema = extend(roots, accounts).finish();
+//!
+//! // Of an HTTP request the extractor of the feature `axum` makes the session request.
+//! let request = Request::new("{ notes }").data(SessionRequest::new());
+//! let answer = schema.execute(request).await;
+//! assert_eq!(answer.errors[0].message, "Sign in first: the request carries no token.");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/` has whole servers: `embed` (with the routes around it), `hooks`, `tenants` (keys that differ), and
+//! `verify_tokens` (another service, which needs no database and none of this crate). The guide is `docs/crate.md`.
+//!
+//! # The engine by itself
+//!
+//! It works without GraphQL and without HTTP:
 //!
 //! ```
 //! use sessiongraph::{
@@ -43,6 +94,16 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//!
+//! | feature | what | default |
+//! | --- | --- | --- |
+//! | `sqlite`, `postgres` | the databases; one of them is needed | both |
+//! | `axum` | [`http::HttpSessions`] and the extractors, with the rules of cookies and proxies | with `server` |
+//! | `server` | the server and its command line: [`config`], [`services`], and the rest of [`http`] | yes |
+//!
+//! A server of your own wants `default-features = false` and, say, `features = ["axum", "postgres"]`.
 //!
 //! # Map
 //!
