@@ -61,12 +61,12 @@
 //!     database::{DatabaseOptions, connect, migrate},
 //!     keys::FixedSecret,
 //!     request::SessionRequest,
-//! //!     session::{RefreshOutcome, RefreshTokensInput, Sessions, TokenTransport},
+//!     session::{RefreshOutcome, RefreshTokensInput, Sessions, TokenTransport},
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> sessiongraph::error::Result<()> {
-//! let db = connect(&DatabaseOptions::new("sqlite::memory:".to_owned())).await?;
+//! let db = connect(&DatabaseOptions::new("sqlite::memory:")).await?;
 //! migrate(&db).await?;
 //! let keys = FixedSecret::new(&"a secret of thirty-two bytes or more".into())?;
 //! let sessions = Sessions::builder(db).keys(keys).build()?;
@@ -138,6 +138,11 @@ compile_error!(
 /// Crates whose types are part of this API, in the versions that it is built with.
 #[doc(no_inline)]
 pub use {async_graphql, chrono, sea_orm, secrecy, serde_json, uuid};
+
+/// The guide, whose programs have to work.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../docs/crate.md")]
+struct Guide;
 
 pub mod account;
 pub mod clock;

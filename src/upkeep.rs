@@ -54,7 +54,7 @@ impl Default for UpkeepOptions {
 /// ```
 /// use sessiongraph::upkeep::{Upkeep, UpkeepOptions};
 ///
-/// # async fn main(sessions: sessiongraph::session::Sessions) -> sessiongraph::error::Result<()> {
+/// # async fn serve(sessions: sessiongraph::session::Sessions) -> sessiongraph::error::Result<()> {
 /// let upkeep = Upkeep::begin(&sessions, UpkeepOptions::default()).await?;
 /// // … serve …
 /// upkeep.end().await?;
