@@ -12,5 +12,6 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    sessiongraph::crypto::keep_signing_keys();
     cli::run().await
 }

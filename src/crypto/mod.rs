@@ -5,9 +5,12 @@ pub mod counter_key;
 pub mod opaque_token;
 pub mod password;
 pub(crate) mod sealed;
+mod signing_keys;
 mod verified_tokens;
 
 use aws_lc_rs::digest;
+
+pub use self::signing_keys::keep_signing_keys;
 
 /// SHA-256 (FIPS 180-4).
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{QueryResult, entity::prelude::*};
+
+use super::Columns;
 
 /// One row of `accounts`.
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -44,6 +46,23 @@ impl fmt::Debug for Model {
 }
 
 impl Model {
+    /// Reads the columns from the one at `first` on, in the order of [`Column`].
+    pub(crate) fn from_columns(row: &QueryResult, first: usize) -> Result<Self, DbErr> {
+        let mut columns = Columns { row, next: first };
+        Ok(Self {
+            id: columns.next()?,
+            username: columns.next()?,
+            email: columns.next()?,
+            email_verified: columns.next()?,
+            password_hash: columns.next()?,
+            permissions: columns.next()?,
+            deactivated_at: columns.next()?,
+            credentials_version: columns.next()?,
+            created_at: columns.next()?,
+            updated_at: columns.next()?,
+        })
+    }
+
     /// The permissions one by one.
     pub fn permission_list(&self) -> impl Iterator<Item = &str> {
         self.permissions.split_ascii_whitespace()

@@ -16,3 +16,19 @@ pub mod secret_key;
 pub mod service_key;
 #[doc(hidden)]
 pub mod signing_key;
+
+use sea_orm::{DbErr, QueryResult, TryGetable};
+
+/// The columns of a row from one place on, one after the other: looking each up by its name costs more than reading it.
+struct Columns<'a> {
+    row: &'a QueryResult,
+    next: usize,
+}
+
+impl Columns<'_> {
+    fn next<T: TryGetable>(&mut self) -> Result<T, DbErr> {
+        let column = self.row.try_get_by_index(self.next);
+        self.next += 1;
+        column
+    }
+}

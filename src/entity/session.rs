@@ -1,6 +1,8 @@
 //! A session: one login of one account on one device.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{QueryResult, entity::prelude::*};
+
+use super::Columns;
 
 /// One row of `sessions`.
 ///
@@ -80,6 +82,30 @@ pub enum SessionStatus {
 }
 
 impl Model {
+    /// Reads the columns from the one at `first` on, in the order of [`Column`].
+    pub(crate) fn from_columns(row: &QueryResult, first: usize) -> Result<Self, DbErr> {
+        let mut columns = Columns { row, next: first };
+        Ok(Self {
+            id: columns.next()?,
+            account_id: columns.next()?,
+            generation: columns.next()?,
+            parent: columns.next()?,
+            seen_generation: columns.next()?,
+            ip: columns.next()?,
+            user_agent: columns.next()?,
+            user_agent_family: columns.next()?,
+            metadata: columns.next()?,
+            created_at: columns.next()?,
+            refreshed_at: columns.next()?,
+            last_seen_at: columns.next()?,
+            expires_at: columns.next()?,
+            absolute_expires_at: columns.next()?,
+            invalidated_at: columns.next()?,
+            invalidation_reason: columns.next()?,
+            opened_in: columns.next()?,
+        })
+    }
+
     /// The status at an instant; an ended session stays ended when its time is over as well.
     #[must_use]
     pub fn status(&self, now: DateTimeUtc) -> SessionStatus {

@@ -88,6 +88,9 @@ pub enum ErrorKind {
     /// The request has no user agent.
     #[error("The request has no User-Agent.")]
     InvalidLocationInfoUserAgent,
+    /// The request is not one that GraphQL over HTTP, or an extension of it, knows.
+    #[error("{0}")]
+    BadRequest(Cow<'static, str>),
     /// The GraphQL document does not parse.
     #[error("The document is not valid GraphQL.")]
     GraphqlParseFailed,
@@ -239,6 +242,7 @@ impl Error {
             ErrorKind::RateLimited { .. } => "RATE_LIMITED",
             ErrorKind::InvalidLocationInfoIp => "INVALID_LOCATION_INFO_IP",
             ErrorKind::InvalidLocationInfoUserAgent => "INVALID_LOCATION_INFO_USER_AGENT",
+            ErrorKind::BadRequest(_) => "BAD_REQUEST",
             ErrorKind::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
             ErrorKind::GraphqlValidationFailed(_) => "GRAPHQL_VALIDATION_FAILED",
             ErrorKind::QueryTooComplex { .. } => "QUERY_TOO_COMPLEX",

@@ -15,6 +15,8 @@ pub(super) struct DocumentSize {
     /// Names and values; punctuation is not counted.
     pub(super) tokens: u64,
     pub(super) directives: u64,
+    /// Bytes of texts, quotation marks not counted.
+    pub(super) texts: u64,
 }
 
 impl DocumentSize {
@@ -90,6 +92,7 @@ impl DocumentSize {
     fn add_value(&mut self, value: &Value) {
         self.tokens += 1;
         match value {
+            Value::String(text) => self.texts += text.len() as u64,
             Value::List(items) => items.iter().for_each(|item| self.add_value(item)),
             Value::Object(members) => {
                 for item in members.values() {

@@ -7,6 +7,7 @@ mod batching;
 mod current;
 pub(crate) mod document;
 mod document_size;
+mod documents;
 mod error_extension;
 mod errors;
 mod guards;
@@ -25,6 +26,7 @@ mod variables;
 
 pub use self::{
     current::{current_session, require_session},
+    documents::Documents,
     error_extension::ErrorExtension,
     errors::{RequestId, refusal},
     guards::{FreshSignIn, Permission, ServiceScope, SignedIn},

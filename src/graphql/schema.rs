@@ -5,7 +5,7 @@ use async_graphql::{
 };
 
 use super::{
-    DocumentLimits, ErrorExtension, SessionEntities, SessionExtension, SessionMutation,
+    DocumentLimits, Documents, ErrorExtension, SessionEntities, SessionExtension, SessionMutation,
     SessionQuery, SessionSubscription, Subgraph, loader,
     sdl::{ServiceSdl, federated},
 };
@@ -57,11 +57,12 @@ where
 
 /// The server's schema over its accounts.
 #[must_use]
-pub fn schema(accounts: Accounts, options: SchemaOptions) -> Schema {
+pub fn schema(accounts: Accounts, documents: Documents, options: SchemaOptions) -> Schema {
     let service_sdl = ServiceSdl(options.subgraph_sdl.then(|| sdl().into()));
     let mut builder = extend(roots(), accounts)
         .extension(options.limits)
-        .extension(service_sdl);
+        .extension(service_sdl)
+        .extension(documents);
     if !options.limits.introspection {
         // A suggestion names fields as well.
         builder = builder.disable_introspection().disable_suggestions();

@@ -4,7 +4,8 @@ use std::{net::SocketAddr, sync::Arc};
 
 use async_graphql::{Request, Response, parser::types::OperationType};
 use axum::{
-    body::{Body, HttpBody, to_bytes},
+    BoxError,
+    body::{Body, Bytes, HttpBody, to_bytes},
     extract::{ConnectInfo, RawQuery, State},
     http::{self, HeaderMap, Method, header, request::Parts},
 };
@@ -24,7 +25,7 @@ use super::{
     live::{self, StreamFormat, stream_format},
 };
 use crate::{
-    error::{Error, ErrorKind},
+    error::Error,
     graphql::{self, document::operation_type},
     request::SessionRequest,
 };
@@ -62,7 +63,11 @@ pub(super) async fn post(
         let body = to_bytes(body, app.body_limit)
             .await
             .map_err(|error| unreadable(&error, app.body_limit))?;
-        read_post(&parts.headers, &body, app.max_batch)
+        let mut read = read_post(&parts.headers, &body, app.max_batch)?;
+        for request in read.requests_mut() {
+            read_document(&app, request);
+        }
+        Ok(read)
     };
     let Some(stream) = stream else {
         return answer(&app, format, id, session_request, read).await;
@@ -107,6 +112,7 @@ pub(super) async fn get(
     let id = request_id(&parts);
     answer(&app, format, id, session_request, async {
         let mut request = read_get(query.as_deref().unwrap_or_default())?;
+        read_document(&app, &mut request);
         ensure_query_over_get(&mut request)?;
         Ok(Operations::Single(Box::new(request)))
     })
@@ -120,10 +126,14 @@ pub(super) async fn method_not_allowed() -> HttpResponse {
 
 /// What layers around the endpoint answer by themselves (a body in an encoding that nobody reads) gets the form of its
 /// own answers.
-pub(super) async fn in_form(response: HttpResponse) -> HttpResponse {
+pub(super) fn in_form<B>(response: http::Response<B>) -> HttpResponse
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     if response.headers().contains_key(header::CONTENT_TYPE) || !response.status().is_client_error()
     {
-        return response;
+        return response.map(Body::new);
     }
     let refusal = BadRequest {
         status: response.status(),
@@ -209,12 +219,13 @@ async fn execute(app: &App, operations: Operations, id: &str) -> Responses {
     }
 }
 
+/// Reads a request's document before it is asked what it does. What there is to complain about, execution says.
+pub(super) fn read_document(app: &App, request: &mut Request) {
+    let _ = app.documents.read(request);
+}
+
 /// A mutation runs in a task of its own: a client that goes away in the middle cancels no write half-way.
 pub(super) async fn execute_one(app: &App, mut request: Request, id: &str) -> Response {
-    // Documents are not kept: a client that asks with a hash alone sends the document as well, as Apollo's protocol has it.
-    if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
-        return graphql::refusal(ErrorKind::PersistedQueryNotFound.into(), Some(id));
-    }
     if operation_type(&mut request) != Some(OperationType::Mutation) {
         return app.schema.execute(request).await;
     }

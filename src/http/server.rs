@@ -10,7 +10,6 @@ use axum::{
     Router,
     extract::Request,
     http::{HeaderName, HeaderValue, Method, header},
-    middleware::{map_request, map_response},
     routing,
     serve::ListenerExt,
 };
@@ -21,6 +20,7 @@ use tokio::{
     sync::oneshot,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::CorsLayer,
@@ -36,7 +36,7 @@ use super::{
 use crate::{
     config::{self, Config},
     error::{Error, Result},
-    graphql::{DocumentLimits, Schema, SchemaOptions, schema},
+    graphql::{DocumentLimits, Documents, Schema, SchemaOptions, schema},
     keys::Keyring,
     metrics,
     services::Services,
@@ -58,6 +58,7 @@ const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 /// What the handlers share.
 pub struct App {
     pub(super) schema: Schema,
+    pub(super) documents: Documents,
     pub(super) sessions: Sessions,
     pub(super) keyring: Arc<Keyring>,
     pub(super) http: HttpSessions,
@@ -95,8 +96,10 @@ impl App {
                 introspection: config.introspection,
             },
         };
+        let documents = Documents::default();
         Self {
-            schema: schema(services.accounts.clone(), options),
+            schema: schema(services.accounts.clone(), documents.clone(), options),
+            documents,
             sessions: services.sessions.clone(),
             keyring: Arc::clone(&services.keyring),
             http: HttpSessions::new(services.sessions.clone())
@@ -141,10 +144,12 @@ pub fn router(app: App) -> Router {
     let graphql = routing::get(endpoint::get)
         .post(endpoint::post)
         .head(endpoint::method_not_allowed);
+    let readable = ServiceBuilder::new()
+        .map_response(endpoint::in_form)
+        .layer(RequestDecompressionLayer::new());
     let graphql = graphql
         .fallback(endpoint::method_not_allowed)
-        .layer(RequestDecompressionLayer::new())
-        .layer(map_response(endpoint::in_form));
+        .layer(readable);
     let mut router = Router::new()
         .route("/graphql", graphql)
         .route("/.well-known/jwks.json", routing::get(pages::jwks))
@@ -160,17 +165,18 @@ pub fn router(app: App) -> Router {
     if !app.allowed_origins.is_empty() {
         router = router.layer(cors(&app.allowed_origins));
     }
-    router
-        .layer(CatchPanicLayer::custom(endpoint::panicked))
-        .layer(TraceLayer::new_for_http().make_span_with(span))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+    // One after the other in one layer: the router boxes whatever it adds as a layer of its own.
+    let around_all = ServiceBuilder::new()
+        .map_request(without_unusable_id)
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
-        .layer(map_request(without_unusable_id))
-        .with_state(app)
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(CatchPanicLayer::custom(endpoint::panicked));
+    router.layer(around_all).with_state(app)
 }
 
 /// A client's own request id goes into logs and errors, so it is a short word or none.
-async fn without_unusable_id(mut request: Request) -> Request {
+fn without_unusable_id(mut request: Request) -> Request {
     let is_usable = |id: &HeaderValue| {
         let id = id.as_bytes();
         let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);

@@ -70,7 +70,7 @@ impl Sessions {
             return if request.cookies.refresh.is_none() {
                 Ok(Authentication::Nobody)
             } else if self.renews(request) {
-                self.renew(request).await
+                Box::pin(self.renew(request)).await
             } else {
                 Err(Error::unauthenticated(UnauthenticatedReason::TokenExpired))
             };
@@ -80,7 +80,7 @@ impl Sessions {
                 Ok(Authentication::Session(session_claims(claims)))
             }
             Ok(Presented::Access(_)) | Err(Refused::UnknownKey) if self.renews(request) => {
-                self.renew(request).await
+                Box::pin(self.renew(request)).await
             }
             Ok(Presented::Access(_)) => {
                 Err(Error::unauthenticated(UnauthenticatedReason::TokenExpired))
@@ -94,7 +94,7 @@ impl Sessions {
                 Err(Error::unauthenticated(UnauthenticatedReason::InvalidToken))
             }
             Ok(Presented::Service(key)) => {
-                let found = self.find_service_key(&key).await?;
+                let found = Box::pin(self.find_service_key(&key)).await?;
                 found
                     .map(Authentication::Service)
                     .ok_or_else(|| Refused::NotGenuine.unauthenticated())

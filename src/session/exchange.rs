@@ -1,173 +1,164 @@
-//! The one write of a refresh: conditional, and with everything that the answer needs.
+//! The one write of a refresh. Exchanges of current tokens that arrive together share it, each with its own outcome.
 
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, ExprTrait, FromQueryResult, Iden, Iterable,
-    QueryResult,
-    sea_query::{Expr, Query, Returning, UpdateStatement},
-};
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::future::join_all;
+use sea_orm::{ConnectionTrait, Statement, Value};
 use uuid::Uuid;
 
-use super::{Sessions, UserAgentBinding, find::is_live};
+use super::{
+    Sessions,
+    shared::Ask,
+    statements::{Exchanged, exchanged},
+};
 use crate::{
-    entity::{account, session},
-    error::Result,
-    request::ConnectionInfo,
+    crypto::opaque_token::RefreshToken, entity::session, error::Result, request::ConnectionInfo,
 };
 
-/// The session as it was written, and its account.
-pub(super) type Exchanged = (session::Model, account::Model);
-
-const OWNER: &str = r#""accounts"."id" = "sessions"."account_id""#;
-
-/// From which state of the row to which.
-#[derive(Debug)]
-pub(super) struct Exchange {
-    if_generation: i64,
-    /// The rest of what was read, where a decision was made about it.
-    if_read: Option<Read>,
+/// The current token for its successor: the write itself decides whether it is the current one.
+#[derive(Debug, Clone)]
+pub(super) struct UsualExchange {
+    session_id: Uuid,
     generation: i64,
-    parent: Option<i64>,
+    from: ConnectionInfo,
 }
 
-#[derive(Debug)]
-struct Read {
-    parent: Option<i64>,
-    user_agent: String,
-}
-
-impl Exchange {
-    /// The current token for its successor, decided by the write itself.
-    pub(super) fn usual(generation: i64) -> Self {
-        let parent = Some(generation);
-        Self {
-            if_generation: generation,
-            if_read: None,
-            generation: generation + 1,
-            parent,
-        }
-    }
-
-    /// To another generation, provided that the row is still as it was when that was decided.
-    pub(super) fn as_read(row: &session::Model, generation: i64, parent: Option<i64>) -> Self {
-        let read = Read {
-            parent: row.parent,
-            user_agent: row.user_agent.clone(),
-        };
-        Self {
-            if_generation: row.generation,
-            if_read: Some(read),
-            generation,
-            parent,
-        }
-    }
+/// To another generation, provided that the row is still as it was when that was decided.
+pub(super) struct ExchangeAsRead<'a> {
+    pub(super) row: &'a session::Model,
+    pub(super) generation: i64,
+    pub(super) parent: Option<i64>,
 }
 
 impl Sessions {
-    /// Writes the exchange and returns both rows, in one round trip. `None` where a condition did not hold.
-    pub(super) async fn exchange(
+    /// Exchanges the current token for its successor, by one conditional write that is shared with those who come at the
+    /// same time. `None` where a condition did not hold, or somebody else was writing the row.
+    pub(super) async fn exchange_usual(
         &self,
-        session_id: Uuid,
+        token: RefreshToken,
         from: &ConnectionInfo,
-        exchange: &Exchange,
     ) -> Result<Option<Exchanged>> {
-        let now = self.0.clock.now();
-        let column = |column: session::Column| Expr::col((session::Entity, column));
-        let idle_end = now + self.0.policy.session_idle_ttl;
-        let expires_at = Expr::case(
-            column(session::Column::AbsoluteExpiresAt).lt(idle_end),
-            column(session::Column::AbsoluteExpiresAt),
-        )
-        .finally(idle_end);
-        let family = self.0.user_agents.families(&from.user_agent).family();
-        let mut update = Query::update();
-        update
-            .table(session::Entity)
-            .values([
-                (session::Column::Generation, exchange.generation.into()),
-                (session::Column::Parent, exchange.parent.into()),
-                (session::Column::RefreshedAt, now.into()),
-                (session::Column::LastSeenAt, now.into()),
-                (session::Column::ExpiresAt, expires_at.into()),
-                (session::Column::Ip, from.ip.to_string().into()),
-                (session::Column::UserAgent, from.user_agent.clone().into()),
-                (session::Column::UserAgentFamily, family.clone().into()),
-            ])
-            .and_where(column(session::Column::Id).eq(session_id))
-            .and_where(column(session::Column::Generation).eq(exchange.if_generation))
-            .cond_where(is_live(now));
-        match &exchange.if_read {
-            Some(read) => {
-                let parent = column(session::Column::Parent);
-                update
-                    .and_where(column(session::Column::UserAgent).eq(read.user_agent.clone()))
-                    .and_where(
-                        read.parent
-                            .map_or(parent.clone().is_null(), |read| parent.eq(read)),
-                    );
-            }
-            None => {
-                update.cond_where(self.same_agent(&from.user_agent, family));
+        let usual = UsualExchange {
+            session_id: token.session_id,
+            generation: token.generation.into(),
+            from: from.clone(),
+        };
+        self.0.exchanges.ask(usual, || self.exchanges()).await
+    }
+
+    /// Writes the exchange and returns both rows, in one round trip. `None` where a condition did not hold.
+    pub(super) async fn exchange_as_read(
+        &self,
+        from: &ConnectionInfo,
+        exchange: &ExchangeAsRead<'_>,
+    ) -> Result<Option<Exchanged>> {
+        let ExchangeAsRead {
+            row,
+            generation,
+            parent,
+        } = *exchange;
+        let usual = self.values(row.id, row.generation, from.clone());
+        let more = [
+            row.user_agent.as_str().into(),
+            row.parent.into(),
+            generation.into(),
+            parent.into(),
+        ];
+        let statement = self
+            .0
+            .statements
+            .exchange_as_read(self.at_this_time(usual), more);
+        self.exchange_one(statement).await
+    }
+
+    fn exchanges(&self) -> Ask<UsualExchange, Option<Exchanged>> {
+        let sessions = self.clone();
+        Arc::new(move |members| {
+            let sessions = sessions.clone();
+            Box::pin(async move { sessions.exchange_together(members).await })
+        })
+    }
+
+    async fn exchange_together(
+        &self,
+        mut members: Vec<UsualExchange>,
+    ) -> Vec<Result<Option<Exchanged>>> {
+        if members.len() == 1 {
+            let alone = members.drain(..).map(|member| self.exchange_singly(member));
+            return join_all(alone).await;
+        }
+        // Each session once: whoever names it after another finds it exchanged.
+        let mut once: HashMap<Uuid, UsualExchange> = HashMap::new();
+        for member in &members {
+            once.entry(member.session_id)
+                .or_insert_with(|| member.clone());
+        }
+        match self.write_together(once.into_values().collect()).await {
+            Ok(mut written) => members
+                .iter()
+                .map(|member| Ok(written.remove(&member.session_id)))
+                .collect(),
+            Err(error) => {
+                tracing::debug!(error = ?error, "a shared write failed: its members write singly");
+                let singly = members
+                    .into_iter()
+                    .map(|member| self.exchange_singly(member));
+                join_all(singly).await
             }
         }
-        with_active_account(&mut update, self.0.db.get_database_backend());
-        let row = self.0.db.query_one(&update).await?;
+    }
+
+    async fn exchange_singly(&self, member: UsualExchange) -> Result<Option<Exchanged>> {
+        let usual = self.values(member.session_id, member.generation, member.from);
+        let statement = self.0.statements.exchange_usual(self.at_this_time(usual));
+        self.exchange_one(statement).await
+    }
+
+    async fn exchange_one(&self, statement: Statement) -> Result<Option<Exchanged>> {
+        let row = self.db().query_one_raw(statement).await?;
         row.as_ref().map(exchanged).transpose()
     }
 
-    /// Whether the row's agent is the one presented. The families beside its text are those of the reader that wrote it;
-    /// where a later one reads otherwise, the row itself is looked at.
-    fn same_agent(&self, user_agent: &str, family: Option<String>) -> Condition {
-        let equal = session::Column::UserAgent.eq(user_agent);
-        let family = family.map(|family| session::Column::UserAgentFamily.eq(family));
-        match self.0.policy.user_agent_binding {
-            UserAgentBinding::Off => Condition::all(),
-            UserAgentBinding::Exact => Condition::all().add(equal),
-            UserAgentBinding::Family => Condition::any().add(equal).add_option(family),
-        }
+    async fn write_together(
+        &self,
+        mut members: Vec<UsualExchange>,
+    ) -> Result<HashMap<Uuid, Exchanged>> {
+        members.sort_unstable_by_key(|member| member.session_id);
+        let members = members
+            .into_iter()
+            .map(|member| self.values(member.session_id, member.generation, member.from));
+        let [now, idle_end] = self.now_and_idle_end();
+        let statement = self
+            .0
+            .statements
+            .exchange_together(members.collect(), now, idle_end);
+        let rows = self.db().query_all_raw(statement).await?;
+        let written = rows.iter().map(|row| {
+            let exchanged = exchanged(row)?;
+            Ok((exchanged.0.id, exchanged))
+        });
+        written.collect()
     }
-}
 
-/// Makes a session's update depend on its account being active, and return both rows.
-fn with_active_account(update: &mut UpdateStatement, backend: DbBackend) {
-    if backend == DbBackend::Postgres {
-        update.from(account::Entity);
+    fn values(&self, session_id: Uuid, generation: i64, from: ConnectionInfo) -> [Value; 5] {
+        let families = self.0.user_agents.families(&from.user_agent);
+        [
+            session_id.into(),
+            generation.into(),
+            from.ip.to_string().into(),
+            from.user_agent.into(),
+            // Arrays have no nulls.
+            families.family().unwrap_or_default().into(),
+        ]
     }
-    update
-        .and_where(Expr::cust(account_is_active(backend)))
-        .returning(Returning::new().exprs(returned(backend).map(Expr::cust)));
-}
 
-/// SQL: the session's account is active.
-pub(super) fn account_is_active(backend: DbBackend) -> String {
-    let active = format!(r#"{OWNER} AND "accounts"."deactivated_at" IS NULL"#);
-    match backend {
-        DbBackend::Postgres => active,
-        // SQLite returns columns of the updated table only: the account is not joined.
-        _ => format!(r#"EXISTS (SELECT 1 FROM "accounts" WHERE {active})"#),
+    fn at_this_time(&self, [id, generation, ip, agent, family]: [Value; 5]) -> [Value; 7] {
+        let [now, idle_end] = self.now_and_idle_end();
+        [id, generation, ip, agent, family, now, idle_end]
     }
-}
 
-/// SQL: what an update of sessions returns, columns `s_…` and `a_…`.
-pub(super) fn returned(backend: DbBackend) -> impl Iterator<Item = String> {
-    let sessions = session::Column::iter().map(|column| {
-        let name = column.to_string();
-        format!(r#""sessions"."{name}" AS "s_{name}""#)
-    });
-    let accounts = account::Column::iter().map(move |column| {
-        let name = column.to_string();
-        match backend {
-            DbBackend::Postgres => format!(r#""accounts"."{name}" AS "a_{name}""#),
-            _ => format!(
-                r#"(SELECT "accounts"."{name}" FROM "accounts" WHERE {OWNER}) AS "a_{name}""#
-            ),
-        }
-    });
-    sessions.chain(accounts)
-}
-
-/// Reads what [`returned`] returns.
-pub(super) fn exchanged(row: &QueryResult) -> Result<Exchanged> {
-    let session = session::Model::from_query_result(row, "s_")?;
-    let account = account::Model::from_query_result(row, "a_")?;
-    Ok((session, account))
+    fn now_and_idle_end(&self) -> [Value; 2] {
+        let now = self.clock().now();
+        [now.into(), (now + self.policy().session_idle_ttl).into()]
+    }
 }

@@ -4,13 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, JoinType, QueryFilter,
+    ColumnTrait, Condition, ConnectionTrait, ExprTrait, JoinType,
     sea_query::{Alias, Expr, Query},
 };
 
 use uuid::Uuid;
 
-use super::{Sessions, is_void, shared::Ask};
+use super::{Sessions, is_void, shared::Ask, statements::session_of_account};
 use crate::{
     entity::{
         account,
@@ -81,8 +81,8 @@ impl Sessions {
             ));
         }
         if is_void(&session, claims.generation) {
-            self.end_as_reused(&session, "an access token issued with a void refresh token")
-                .await?;
+            let shown = "an access token issued with a void refresh token";
+            Box::pin(self.end_as_reused(&session, shown)).await?;
             return Err(Error::unauthenticated(
                 UnauthenticatedReason::InvalidSession,
             ));
@@ -100,27 +100,21 @@ impl Sessions {
 
     /// Sessions with their accounts, in the order of their ids' list.
     async fn read_together(&self, ids: Vec<Uuid>) -> Vec<Result<Option<SessionOfAccount>>> {
-        let which = match ids[..] {
-            [id] => session::Column::Id.eq(id),
-            _ => session::Column::Id.is_in(padded(ids.clone())),
+        let statement = self.0.statements.read(&ids);
+        let found = match self.db().query_all_raw(statement).await {
+            Ok(rows) => rows.iter().map(session_of_account).collect(),
+            Err(error) => Err(error.into()),
         };
-        let found = session::Entity::find()
-            .filter(which)
-            .find_also_related(account::Entity)
-            .all(self.db())
-            .await;
-        match found {
-            Ok(rows) => {
-                let by_id: HashMap<Uuid, SessionOfAccount> =
-                    rows.into_iter().map(|row| (row.0.id, row)).collect();
-                let row = |id| Ok(by_id.get(&id).cloned());
-                ids.into_iter().map(row).collect()
-            }
-            Err(error) => {
-                let error = Error::from(error);
-                ids.iter().map(|_| Err(error.clone())).collect()
-            }
+        let mut found: Vec<SessionOfAccount> = match found {
+            Ok(found) => found,
+            Err(error) => return ids.iter().map(|_| Err(Error::clone(&error))).collect(),
+        };
+        if ids.len() == 1 {
+            return vec![Ok(found.pop())];
         }
+        let by_id: HashMap<Uuid, SessionOfAccount> =
+            found.into_iter().map(|row| (row.0.id, row)).collect();
+        ids.iter().map(|id| Ok(by_id.get(id).cloned())).collect()
     }
 
     /// Ends a session of which two parties hold tokens.
@@ -152,15 +146,6 @@ impl SessionRequest {
 
 /// A session's row, and its account's if that is there.
 pub(super) type SessionOfAccount = (session::Model, Option<account::Model>);
-
-/// A list repeats its last item up to the next power of two: so that there are few statements to prepare, whatever the
-/// number of items.
-pub(super) fn padded<T: Clone>(mut items: Vec<T>) -> Vec<T> {
-    if let Some(last) = items.last().cloned() {
-        items.resize(items.len().next_power_of_two(), last);
-    }
-    items
-}
 
 /// One session.
 pub(crate) fn by_id(id: Uuid) -> Condition {

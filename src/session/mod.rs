@@ -37,7 +37,6 @@ mod connection;
 mod delivery;
 mod events;
 mod exchange;
-mod exchange_together;
 mod find;
 mod fresh;
 mod hooks;
@@ -50,6 +49,7 @@ mod refresh;
 mod service_keys;
 mod shared;
 mod state;
+mod statements;
 mod tokens;
 mod user_agent;
 
@@ -80,7 +80,10 @@ pub use self::{
 pub use self::events::{Events, Listener, Notice, Relay, Topic};
 pub(crate) use self::state::{Circumstances, Transition, decide, is_void};
 use self::{
-    exchange::Exchanged, exchange_together::UsualExchange, find::SessionOfAccount, shared::Shared,
+    exchange::UsualExchange,
+    find::SessionOfAccount,
+    shared::Shared,
+    statements::{Exchanged, Statements},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -108,6 +111,7 @@ struct Inner {
     user_agents: UserAgents,
     refreshes: Budgets,
     tasks: TaskTracker,
+    statements: Statements,
     reads: Shared<Uuid, Option<SessionOfAccount>>,
     exchanges: Shared<UsualExchange, Option<Exchanged>>,
 }
@@ -258,6 +262,10 @@ impl SessionsBuilder {
             .keys
             .ok_or_else(|| Error::bad_user_input("keys", "an engine needs keys"))?;
         let verifier = Verifier::new(&self.policy.issuer, &self.policy.audience);
+        let statements = Statements::new(
+            self.db.get_database_backend(),
+            self.policy.user_agent_binding,
+        );
         Ok(Sessions(Arc::new(Inner {
             db: self.db,
             keys,
@@ -271,6 +279,7 @@ impl SessionsBuilder {
             user_agents: UserAgents::default(),
             refreshes: Budgets::default(),
             tasks: TaskTracker::new(),
+            statements,
             reads: Shared::default(),
             exchanges: Shared::default(),
         })))

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use super::{
     Circumstances, LoginResult, RefreshOutcome, SessionEventKind, Sessions, Transition,
-    UpsertSession, decide, exchange::Exchange, find::by_id, tokens::Presented,
+    UpsertSession, decide, exchange::ExchangeAsRead, find::by_id, tokens::Presented,
 };
 use crate::{
     crypto::opaque_token::RefreshToken,
@@ -129,8 +129,12 @@ impl Sessions {
                 if transition == Transition::RotateAhead {
                     tracing::warn!(session_id = %row.id, "a refresh token is one generation ahead: the database lost a commit");
                 }
-                let successor = Exchange::as_read(&row, generation + 1, Some(generation));
-                self.exchange_to(request, token, from, &successor, RefreshOutcome::Rotated)
+                let successor = ExchangeAsRead {
+                    row: &row,
+                    generation: generation + 1,
+                    parent: Some(generation),
+                };
+                self.exchange_to(request, from, &successor, RefreshOutcome::Rotated)
                     .await
             }
             Transition::Converge => self
@@ -138,9 +142,13 @@ impl Sessions {
                 .await
                 .map(Some),
             Transition::Recover => {
-                let lost = Exchange::as_read(&row, row.generation + 1, row.parent);
+                let lost = ExchangeAsRead {
+                    row: &row,
+                    generation: row.generation + 1,
+                    parent: row.parent,
+                };
                 let recovered = self
-                    .exchange_to(request, token, from, &lost, RefreshOutcome::Recovered)
+                    .exchange_to(request, from, &lost, RefreshOutcome::Recovered)
                     .await?;
                 if recovered.is_some() {
                     warn_of_recovery(&row, from);
@@ -199,13 +207,11 @@ impl Sessions {
     async fn exchange_to(
         &self,
         request: &SessionRequest,
-        token: RefreshToken,
         from: &ConnectionInfo,
-        exchange: &Exchange,
+        exchange: &ExchangeAsRead<'_>,
         outcome: RefreshOutcome,
     ) -> Result<Option<LoginResult>> {
-        let Some((session, account)) = self.exchange(token.session_id, from, exchange).await?
-        else {
+        let Some((session, account)) = self.exchange_as_read(from, exchange).await? else {
             return Ok(None);
         };
         self.announce(&session, SessionEventKind::Refreshed, Some(outcome));

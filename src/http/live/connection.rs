@@ -347,7 +347,7 @@ impl Connection {
             client_gone: client_gone.clone(),
             ..self.request.clone()
         };
-        let subscribes = operation::subscribes(&mut request);
+        let subscribes = operation::subscribes(&self.app, &mut request);
         let request_id = Uuid::new_v4().to_string();
         let responses = operation::run(Arc::clone(&self.app), request, session_request, request_id);
         self.begun += 1;

@@ -9,12 +9,16 @@ use tokio::time::timeout;
 use crate::{
     error::Error,
     graphql::{self, document::operation_type},
-    http::{App, endpoint::execute_one},
+    http::{
+        App,
+        endpoint::{execute_one, read_document},
+    },
     request::SessionRequest,
 };
 
 /// Whether a request subscribes.
-pub(super) fn subscribes(request: &mut Request) -> bool {
+pub(super) fn subscribes(app: &App, request: &mut Request) -> bool {
+    read_document(app, request);
     operation_type(request) == Some(OperationType::Subscription)
 }
 
@@ -25,7 +29,7 @@ pub(super) fn run(
     session_request: SessionRequest,
     id: String,
 ) -> impl Stream<Item = Response> + Send + 'static {
-    let subscribes = subscribes(&mut request);
+    let subscribes = subscribes(&app, &mut request);
     let request = request
         .data(session_request)
         .data(graphql::RequestId(id.clone()));

@@ -67,7 +67,7 @@ pub(crate) fn respond(
         ..session_request
     };
     let mut request = request;
-    let subscribes = operation::subscribes(&mut request);
+    let subscribes = operation::subscribes(app, &mut request);
     let responses = until_token_end(
         app,
         subscribes,

@@ -6,6 +6,7 @@ mod cors;
 mod forgery;
 mod graphql_over_http;
 mod pages;
+mod persisted_documents;
 mod robustness;
 mod silent_renewal;
 mod timeouts;
