@@ -107,7 +107,7 @@ deny: ## Check licences, sources and duplicates of all dependencies (installs ca
 	$(CARGO) deny $(CARGO_FLAGS) check licenses bans sources
 
 .PHONY: check
-check: check-format lint doc check-schema ## Check formatting, lints, documentation and schema.graphql
+check: check-format lint check-features doc check-schema ## Check formatting, lints, features, documentation and schema.graphql
 
 .PHONY: check-format
 check-format: ## Check the formatting
@@ -116,6 +116,14 @@ check-format: ## Check the formatting
 .PHONY: lint
 lint: ## Run clippy, warnings are errors
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+
+# Neither the server nor the other database comes along where it is not asked for.
+.PHONY: check-features
+check-features: ## Check that the crate builds with fewer features, and drops what they need
+	for features in sqlite postgres axum,postgres; do \
+		$(CARGO) clippy $(CARGO_FLAGS) --lib --no-default-features --features $$features -- -D warnings || exit 1; \
+	done
+	@scripts/dropped-dependencies
 
 .PHONY: doc
 doc: ## Build the documentation, warnings are errors

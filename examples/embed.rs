@@ -1,30 +1,35 @@
-//! Sessions in a GraphQL server of your own: its schema merges ours, and its hooks add a claim, turn requests away and
-//! reword an error.
+//! Sessions in a server of your own: its schema merges ours, guards protect its fields, an extractor its other routes, and
+//! hooks add a claim, turn requests away and reword an error.
 //!
 //! ```sh
 //! cargo run --example embed
 //! ```
 
-use std::{error::Error, net::SocketAddr};
+use std::{error::Error, net::SocketAddr, time::Duration};
 
-use async_graphql::{Context, MergedObject, MergedSubscription, Object, Schema};
+use async_graphql::{Context, MergedObject, MergedSubscription, Object, Schema, Subscription};
 use async_graphql_axum::{GraphQLRequest, GraphQLResponse};
 use axum::{
     Router,
-    extract::{ConnectInfo, State},
-    http::HeaderMap,
-    routing::post,
+    extract::{FromRef, State},
+    routing::{get, post},
 };
+use futures_util::stream::{Stream, iter};
 use sessiongraph::{
     account::Accounts,
     crypto::password::PasswordPolicy,
-    database::{DatabaseOptions, connect},
+    database::{DatabaseOptions, connect, migrate},
     error::{ErrorKind, Result},
-    graphql::{SessionMutation, SessionQuery, SessionSubscription, extend},
+    graphql::{
+        FreshSignIn, ServiceScope, SessionMutation, SessionQuery, SessionSubscription, SignedIn,
+        extend, require_session,
+    },
+    http::HttpSessions,
     keys::FixedSecret,
     request::SessionRequest,
-    services::migrate,
-    session::{RequestDecision, Sessions},
+    scope::Scope,
+    session::{CurrentSession, RequestDecision, Sessions},
+    upkeep::{Upkeep, UpkeepOptions},
 };
 use tokio::net::TcpListener;
 
@@ -39,16 +44,44 @@ impl Greetings {
         "Hello!"
     }
 
-    /// For whom is signed in: the error, if there is one, has the code and the action that clients know.
+    /// For whom is signed in. Whoever is not gets the error code, and the action, that clients know.
+    #[graphql(guard = "SignedIn")]
     async fn hello_me(&self, ctx: &Context<'_>) -> Result<String> {
-        let sessions = ctx.data_unchecked::<Accounts>().sessions();
-        let current = sessions
-            .require_session(ctx.data_unchecked::<SessionRequest>())
-            .await?;
-        Ok(format!(
-            "Hello, {}!",
-            current.account.username.unwrap_or_default()
-        ))
+        let current = require_session(ctx).await?;
+        let name = current.account.username.as_deref().unwrap_or_default();
+        Ok(format!("Hello, {name}!"))
+    }
+
+    /// For backends with a service key.
+    #[graphql(guard = "ServiceScope(Scope::AccountsRead)")]
+    async fn hello_backend(&self) -> &str {
+        "Hello, backend!"
+    }
+}
+
+/// Mutations of the application itself.
+#[derive(Default)]
+struct Data;
+
+#[Object]
+impl Data {
+    /// For whom has signed in within the last five minutes.
+    #[graphql(guard = "FreshSignIn(Duration::from_mins(5))")]
+    async fn delete_my_data(&self) -> bool {
+        true
+    }
+}
+
+/// Subscriptions of the application itself.
+#[derive(Default)]
+struct Countdown;
+
+#[Subscription]
+impl Countdown {
+    /// For whom is signed in.
+    #[graphql(guard = "SignedIn")]
+    async fn countdown(&self, from: u8) -> impl Stream<Item = u8> {
+        iter((0..=from).rev())
     }
 }
 
@@ -56,12 +89,19 @@ impl Greetings {
 struct Query(Greetings, SessionQuery);
 
 #[derive(MergedObject, Default)]
-struct Mutation(SessionMutation);
+struct Mutation(Data, SessionMutation);
 
 #[derive(MergedSubscription, Default)]
-struct Subscription(SessionSubscription);
+struct Subscription(Countdown, SessionSubscription);
 
 type AppSchema = Schema<Query, Mutation, Subscription>;
+
+/// What the handlers share.
+#[derive(Clone, FromRef)]
+struct AppState {
+    schema: AppSchema,
+    http: HttpSessions,
+}
 
 /// The engine's hooks.
 fn register_hooks(sessions: &Sessions) {
@@ -106,53 +146,52 @@ fn register_hooks(sessions: &Sessions) {
 ///
 /// What the database says, and a secret that is too short.
 pub(crate) async fn app(database_url: &str, secret: &str) -> Result<(Router, Accounts)> {
-    let db = connect(&DatabaseOptions::new(database_url.to_owned())).await?;
+    let db = connect(&DatabaseOptions::new(database_url)).await?;
     migrate(&db).await?;
     let sessions = Sessions::builder(db)
         .keys(FixedSecret::new(&secret.into())?)
         .build()?;
     register_hooks(&sessions);
-    let accounts = Accounts::new(sessions, PasswordPolicy::default())?;
+    let accounts = Accounts::new(sessions.clone(), PasswordPolicy::default())?;
     let roots = Schema::build(
         Query::default(),
         Mutation::default(),
         Subscription::default(),
     );
-    let schema = extend(roots, accounts.clone()).finish();
-    Ok((
-        Router::new()
-            .route("/graphql", post(graphql))
-            .with_state(schema),
-        accounts,
-    ))
+    let state = AppState {
+        schema: extend(roots, accounts.clone()).finish(),
+        http: HttpSessions::new(sessions),
+    };
+    let router = Router::new()
+        .route("/graphql", post(graphql))
+        .route("/hello", get(hello))
+        .with_state(state);
+    Ok((router, accounts))
 }
 
 /// What concerns sessions goes into the request's data; the rest is async-graphql's.
 async fn graphql(
     State(schema): State<AppSchema>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
+    session_request: SessionRequest,
     request: GraphQLRequest,
 ) -> GraphQLResponse {
-    let session_request = SessionRequest::from_headers(peer.ip(), &headers);
-    schema
-        .execute(request.into_inner().data(session_request))
-        .await
-        .into()
+    let request = request.into_inner().data(session_request);
+    schema.execute(request).await.into()
+}
+
+/// A route beside GraphQL, for whom is signed in.
+async fn hello(current: CurrentSession) -> String {
+    let name = current.account.username.unwrap_or_default();
+    format!("Hello, {name}!")
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let (router, _) = app(
-        "sqlite://embed.db?mode=rwc",
-        "a secret of thirty-two bytes or more",
-    )
-    .await?;
+    let secret = "a secret of thirty-two bytes or more";
+    let (router, accounts) = app("sqlite://embed.db", secret).await?;
+    let upkeep = Upkeep::begin(accounts.sessions(), UpkeepOptions::default()).await?;
     let listener = TcpListener::bind("127.0.0.1:4001").await?;
-    axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .await?;
-    Ok(())
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).await?;
+    Ok(upkeep.end().await?)
 }

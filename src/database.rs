@@ -2,20 +2,36 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "sqlite")]
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 use secrecy::{ExposeSecret, SecretString};
+use sessiongraph_migration::{Migrator, MigratorTrait};
 use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
+#[cfg(feature = "sqlite")]
 /// How long a writer on SQLite waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that has been idle for this long is tried before it is used: its server may have gone away.
 const PING_AFTER: Duration = Duration::from_secs(5);
+
+/// The advisory lock of migrations: any number that nobody else uses in this database.
+const MIGRATION_LOCK: i64 = 0x5E55_1096;
+
+/// What URLs of the databases begin with that this build can connect to.
+const DRIVERS: &[&str] = &[
+    #[cfg(feature = "sqlite")]
+    "sqlite:",
+    #[cfg(feature = "postgres")]
+    "postgres:",
+    #[cfg(feature = "postgres")]
+    "postgresql:",
+];
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -45,9 +61,15 @@ impl DatabaseOptions {
 ///
 /// # Errors
 ///
-/// `SERVICE_UNAVAILABLE` when the database does not answer.
+/// `SERVICE_UNAVAILABLE` when the database does not answer; `BAD_USER_INPUT`, field `database_url`, for a database that
+/// this crate does not know, or was built without.
 pub async fn connect(options: &DatabaseOptions) -> Result<DatabaseConnection> {
     let url = options.url.expose_secret();
+    // Nobody else's message about it: it would repeat the password in it.
+    if !DRIVERS.iter().any(|scheme| url.starts_with(scheme)) {
+        let message = format!("must begin with one of {}", DRIVERS.join(", "));
+        return Err(Error::bad_user_input("database_url", message));
+    }
     let mut connect = ConnectOptions::new(url);
     connect
         .max_connections(if url.starts_with("sqlite:") {
@@ -58,18 +80,34 @@ pub async fn connect(options: &DatabaseOptions) -> Result<DatabaseConnection> {
         .acquire_timeout(options.acquire_timeout)
         .connect_timeout(options.acquire_timeout)
         .test_before_acquire_if_idle_for(PING_AFTER)
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|sqlite| {
-            sqlite
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(BUSY_TIMEOUT)
-                .foreign_keys(true)
-        });
+        .sqlx_logging(false);
+    #[cfg(feature = "sqlite")]
+    connect.map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true)
+    });
     // SeaORM puts the options, with the password in the URL, into a span at level TRACE.
     let connecting = Database::connect(connect).with_subscriber(NoSubscriber::default());
     Ok(connecting.await?)
+}
+
+/// Brings the database to the present shape, in one transaction: replicas that start at once migrate one by one.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn migrate(db: &DatabaseConnection) -> Result<()> {
+    let transaction = begin(db).await?;
+    if db.get_database_backend() == DbBackend::Postgres {
+        let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
+        transaction.execute_unprepared(&lock).await?;
+    }
+    Migrator::up(&transaction, None).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// Begins a transaction that writes. On SQLite it takes the write lock at once: a transaction that reads first and then

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// The network of an address: an IPv4 address itself, the /64 of an IPv6 address, which one customer has to himself.
 #[must_use]
-pub fn client_network(ip: IpAddr) -> IpAddr {
+pub(crate) fn client_network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(ip) => IpAddr::V4(ip),
         IpAddr::V6(ip) => IpAddr::V6(first_of(ip, 64)),
@@ -14,7 +14,7 @@ pub fn client_network(ip: IpAddr) -> IpAddr {
 /// The /48 of an IPv6 address, which one customer may have to himself as well, with 65,536 networks in it; `None` for an
 /// IPv4 address.
 #[must_use]
-pub fn client_site(ip: IpAddr) -> Option<IpAddr> {
+pub(crate) fn client_site(ip: IpAddr) -> Option<IpAddr> {
     match ip.to_canonical() {
         IpAddr::V4(_) => None,
         IpAddr::V6(ip) => Some(IpAddr::V6(first_of(ip, 48))),

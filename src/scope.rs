@@ -103,7 +103,7 @@ const MAX_PERMISSIONS_LENGTH: usize = 2_048;
 ///
 /// `BAD_USER_INPUT`, field `permissions`, where one is no scope token (RFC 6749 section 3.3) or too long, or all
 /// together are.
-pub fn permissions_claim(permissions: &[String]) -> Result<String> {
+pub(crate) fn permissions_claim(permissions: &[String]) -> Result<String> {
     let mut unique: Vec<&str> = Vec::new();
     for permission in permissions {
         let is_token = permission

@@ -4,17 +4,14 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    str::FromStr,
     sync::Arc,
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, PaginatorTrait, Statement,
-    sqlx::sqlite::SqliteConnectOptions,
 };
 use secrecy::{ExposeSecret, SecretString};
-use sessiongraph_migration::{Migrator, MigratorTrait};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -30,9 +27,6 @@ use crate::{
     random::{self, SystemRandom},
     session::{Policy, Sessions, UserAgentBinding},
 };
-
-/// The advisory lock of migrations: any number that nobody else uses in this database.
-const MIGRATION_LOCK: i64 = 0x5E55_1096;
 
 /// What a configuration stands for, ready to use.
 #[derive(Debug, Clone)]
@@ -111,21 +105,6 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection> {
     database::connect(&options).await
 }
 
-/// Brings the database to the present shape, in one transaction: replicas that start at once migrate one by one.
-///
-/// # Errors
-///
-/// What the database says.
-pub async fn migrate(db: &DatabaseConnection) -> Result<()> {
-    let transaction = database::begin(db).await?;
-    if db.get_database_backend() == DbBackend::Postgres {
-        let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
-        transaction.execute_unprepared(&lock).await?;
-    }
-    Migrator::up(&transaction, None).await?;
-    Ok(transaction.commit().await?)
-}
-
 /// Warns where the database's clock and ours differ by more than a second: graces and lifetimes are counted with ours,
 /// and other replicas have theirs.
 ///
@@ -157,9 +136,13 @@ pub fn sqlite_file(config: &Config) -> Option<PathBuf> {
     if config.uses_postgres() || url.contains(":memory:") {
         return None;
     }
-    SqliteConnectOptions::from_str(url)
+    #[cfg(feature = "sqlite")]
+    return url
+        .parse::<sea_orm::sqlx::sqlite::SqliteConnectOptions>()
         .ok()
-        .map(|options| options.get_filename().to_owned())
+        .map(|options| options.get_filename().to_owned());
+    #[cfg(not(feature = "sqlite"))]
+    None
 }
 
 fn policy(config: &Config) -> Policy {

@@ -50,7 +50,7 @@ impl Accounts {
     /// [`crate::limit`]; `SERVICE_UNAVAILABLE` where too many passwords wait to be verified.
     #[doc(alias = "signIn")]
     pub async fn sign_in(&self, request: &SessionRequest, input: SignIn) -> Result<LoginResult> {
-        self.sessions.ensure_transport(request, input.transport)?;
+        request.ensure_transport(input.transport)?;
         let connection_info = self.sessions.connection_info(request)?;
         let guessed = Guessed::Identifier(&input.identifier);
         let account = self.verify(request, guessed, input.password).await?;

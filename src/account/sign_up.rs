@@ -42,7 +42,7 @@ impl Accounts {
                 "at least one of `username` and `email` is needed",
             ));
         }
-        self.sessions.ensure_transport(request, input.transport)?;
+        request.ensure_transport(input.transport)?;
         let connection_info = self.sessions.connection_info(request)?;
         let SignUp {
             username,

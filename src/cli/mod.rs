@@ -14,7 +14,7 @@ use std::{
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use sessiongraph::{
     config::{self, Config},
-    graphql,
+    database, graphql,
     services::{self, Services},
 };
 
@@ -96,7 +96,7 @@ async fn dispatch(matches: &ArgMatches) -> CommandResult {
         Task::Config { .. } => print(&config.describe()),
         Task::Serve => serve::serve(config).await,
         Task::Migrate => {
-            services::migrate(&services::connect(&config).await?).await?;
+            database::migrate(&services::connect(&config).await?).await?;
             Ok(())
         }
         Task::Prune => {
@@ -117,7 +117,7 @@ async fn dispatch(matches: &ArgMatches) -> CommandResult {
 async fn open(config: &Config) -> Result<Services, sessiongraph::error::Error> {
     let db = services::connect(config).await?;
     if config.migrate_on_start {
-        services::migrate(&db).await?;
+        database::migrate(&db).await?;
     }
     Services::open(config, db).await
 }

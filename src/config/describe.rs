@@ -29,7 +29,7 @@ impl Config {
 
     /// Where the value of this key comes from; [`Layer::Default`] for a key that does not exist.
     #[must_use]
-    pub fn layer_of(&self, key: &str) -> &Layer {
+    pub(crate) fn layer_of(&self, key: &str) -> &Layer {
         self.layers.get(key).unwrap_or(&Layer::Default)
     }
 }

@@ -50,7 +50,7 @@ impl SigningAlgorithm {
 
     /// The algorithm that a text names.
     #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.as_str() == name)
@@ -134,7 +134,7 @@ pub struct Claims {
 }
 
 /// The claims that hooks cannot replace.
-pub const RESERVED_CLAIMS: [&str; 12] = [
+pub(crate) const RESERVED_CLAIMS: [&str; 12] = [
     "iss",
     "aud",
     "sub",

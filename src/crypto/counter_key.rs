@@ -24,7 +24,7 @@ impl CounterKey {
 
     /// The name of a counter: its kind, and an HMAC of kind and parts. Names sort by kind.
     #[must_use]
-    pub fn name(&self, kind: u8, parts: &[&str]) -> Vec<u8> {
+    pub(crate) fn name(&self, kind: u8, parts: &[&str]) -> Vec<u8> {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(&[kind]);
         for part in parts {

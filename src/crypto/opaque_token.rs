@@ -95,7 +95,7 @@ impl RefreshTokenMaker {
 
 /// A service key that is genuine: the row that it names, and the digest that the row must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceKeyToken {
+pub(crate) struct ServiceKeyToken {
     /// The row.
     pub id: Uuid,
     /// SHA-256 of the text.
@@ -143,7 +143,7 @@ impl ServiceKeyMaker {
 
     /// The key that a text is, where it is genuine. Asks nobody.
     #[must_use]
-    pub fn verify(&self, presented: &str) -> Option<ServiceKeyToken> {
+    pub(crate) fn verify(&self, presented: &str) -> Option<ServiceKeyToken> {
         let bytes = decode::<SERVICE_BODY_LENGTH>(SERVICE_KEY_PREFIX, presented)?;
         let (body, mac) = bytes.split_at_checked(SERVICE_BODY_LENGTH)?;
         if body[0] != VERSION {

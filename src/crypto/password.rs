@@ -86,7 +86,7 @@ impl fmt::Debug for Password {
 
 /// What a verification found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It is the password; `outdated` where the hash was made with other parameters and should be made anew.
     Right {
         /// Whether the hash has other parameters than today's.
@@ -98,7 +98,7 @@ pub enum Verdict {
 
 /// Who waits for a hash: whose share of the queue it takes, and how it learns that nobody waits any more.
 #[derive(Debug, Clone, Default)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// The client's address.
     pub ip: Option<IpAddr>,
     /// Cancelled when the client has gone away.
@@ -117,7 +117,7 @@ impl Waiting {
 }
 
 /// Hashes and verifies passwords.
-pub struct PasswordPool {
+pub(crate) struct PasswordPool {
     argon2: Argon2<'static>,
     policy: PasswordPolicy,
     random: Arc<dyn Random>,
@@ -143,7 +143,7 @@ impl PasswordPool {
     /// # Errors
     ///
     /// `BAD_USER_INPUT` where Argon2 does not take the parameters.
-    pub fn new(policy: PasswordPolicy, random: Arc<dyn Random>) -> Result<Self> {
+    pub(crate) fn new(policy: PasswordPolicy, random: Arc<dyn Random>) -> Result<Self> {
         let params = Params::new(
             policy.memory_kib,
             policy.iterations,
@@ -170,7 +170,7 @@ impl PasswordPool {
     /// # Errors
     ///
     /// `SERVICE_UNAVAILABLE` when the queue is full, or the client's network has its quarter of it.
-    pub fn enqueue(&self, waiting: &Waiting) -> Result<Place> {
+    pub(crate) fn enqueue(&self, waiting: &Waiting) -> Result<Place> {
         self.place(waiting, self.policy.queue, false)
     }
 
@@ -179,7 +179,7 @@ impl PasswordPool {
     /// # Errors
     ///
     /// As [`enqueue`](Self::enqueue).
-    pub fn enqueue_new(&self, waiting: &Waiting) -> Result<Place> {
+    pub(crate) fn enqueue_new(&self, waiting: &Waiting) -> Result<Place> {
         self.place(waiting, self.policy.queue.div_ceil(2), true)
     }
 
@@ -188,7 +188,7 @@ impl PasswordPool {
     /// # Errors
     ///
     /// `SERVICE_UNAVAILABLE` when the client is gone before its turn.
-    pub async fn hash(&self, place: Place, password: Password) -> Result<String> {
+    pub(crate) async fn hash(&self, place: Place, password: Password) -> Result<String> {
         let turn = async { self.new_hashes.acquire().await.map_err(Error::internal) };
         let _turn = if place.is_new {
             Some(place.waiting.unless_gone(turn).await?)
@@ -211,7 +211,7 @@ impl PasswordPool {
     ///
     /// `SERVICE_UNAVAILABLE` when the client is gone before its turn, `INTERNAL_SERVER_ERROR` when the stored text is no
     /// hash: either tells nothing about the password.
-    pub async fn verify(
+    pub(crate) async fn verify(
         &self,
         place: Place,
         password: Password,
@@ -284,7 +284,7 @@ struct Queue {
 }
 
 /// A place in the queue, given back when dropped.
-pub struct Place {
+pub(crate) struct Place {
     waiting: Waiting,
     is_new: bool,
     network: Option<IpAddr>,

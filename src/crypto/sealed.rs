@@ -20,10 +20,10 @@ const KEY_LENGTH: usize = 32;
 const NONCE_LENGTH: usize = 12;
 
 /// The fewest bytes that a master secret may have.
-pub const MIN_SECRET_LENGTH: usize = 32;
+pub(crate) const MIN_SECRET_LENGTH: usize = 32;
 
 /// The master secret that seals, and earlier ones that still open.
-pub struct SealingKeys {
+pub(crate) struct SealingKeys {
     current: RandomizedNonceKey,
     previous: Vec<RandomizedNonceKey>,
 }
@@ -40,7 +40,7 @@ impl SealingKeys {
     /// # Errors
     ///
     /// `BAD_USER_INPUT` with field `secret` or `secret_previous` where one has fewer than [`MIN_SECRET_LENGTH`] bytes.
-    pub fn new(current: &SecretString, previous: &[SecretString]) -> Result<Self> {
+    pub(crate) fn new(current: &SecretString, previous: &[SecretString]) -> Result<Self> {
         Ok(Self {
             current: derive("secret", current)?,
             previous: previous
@@ -55,7 +55,7 @@ impl SealingKeys {
     /// # Errors
     ///
     /// `INTERNAL_SERVER_ERROR` when the system's randomness fails.
-    pub fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>> {
         let mut sealed = plain.to_vec();
         let nonce = self
             .current
@@ -68,7 +68,7 @@ impl SealingKeys {
     /// Opens what [`seal`](Self::seal) made under the current secret or an earlier one; `None` where neither opens it
     /// in this context.
     #[must_use]
-    pub fn open(&self, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open(&self, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LENGTH)?;
         std::iter::once(&self.current)
             .chain(&self.previous)

@@ -3,11 +3,18 @@
 //! To add a table: a migration in `migration/`, a file here with its `Model`, and a line below.
 
 pub mod account;
-pub mod counter;
-pub mod lease;
-pub mod secret_key;
-pub mod service_key;
 pub mod session;
+
+// Not for programs that use this crate: their rows are read and written by the engine alone.
+#[doc(hidden)]
+pub mod counter;
+#[doc(hidden)]
+pub mod lease;
+#[doc(hidden)]
+pub mod secret_key;
+#[doc(hidden)]
+pub mod service_key;
+#[doc(hidden)]
 pub mod signing_key;
 
 use sea_orm::{DbErr, QueryResult, TryGetable};

@@ -53,6 +53,12 @@ pub enum ErrorKind {
     /// Signed in, without the right.
     #[error("Not allowed.")]
     Forbidden,
+    /// The session was opened longer ago than what is asked for allows.
+    #[error("Sign in again: the last time is too long ago for this.")]
+    SignInTooOld {
+        /// How long ago it may have been, in seconds.
+        max_age: u64,
+    },
     /// The user name belongs to another account.
     #[error("The user name is taken.")]
     UsernameTaken,
@@ -144,7 +150,8 @@ impl Error {
             | ErrorKind::InvalidToken
             | ErrorKind::InvalidTokens
             | ErrorKind::InvalidSession(_)
-            | ErrorKind::RefreshTokenReused => Some(Action::SignIn),
+            | ErrorKind::RefreshTokenReused
+            | ErrorKind::SignInTooOld { .. } => Some(Action::SignIn),
             ErrorKind::RateLimited { .. } | ErrorKind::ServiceUnavailable { .. } => {
                 Some(Action::Retry)
             }
@@ -227,7 +234,7 @@ impl Error {
             ErrorKind::UserNotFound => "USER_NOT_FOUND",
             ErrorKind::UserDeactivated => "USER_DEACTIVATED",
             ErrorKind::AuthenticationFailed => "AUTHENTICATION_FAILED",
-            ErrorKind::Forbidden => "FORBIDDEN",
+            ErrorKind::Forbidden | ErrorKind::SignInTooOld { .. } => "FORBIDDEN",
             ErrorKind::UsernameTaken => "USERNAME_TAKEN",
             ErrorKind::EmailTaken => "EMAIL_TAKEN",
             ErrorKind::BadUserInput { .. } => "BAD_USER_INPUT",
@@ -252,6 +259,7 @@ impl Error {
         match &self.kind {
             ErrorKind::Unauthenticated(reason) => Some(reason.as_str()),
             ErrorKind::InvalidSession(reason) => Some(reason.as_str()),
+            ErrorKind::SignInTooOld { .. } => Some("SIGN_IN_TOO_OLD"),
             _ => None,
         }
     }

@@ -33,8 +33,13 @@ pub(super) fn accounts<'a>(ctx: &Context<'a>) -> Result<&'a Accounts> {
         .ok_or_else(|| Error::internal("the schema has no Accounts"))
 }
 
-/// The request's session, if it has one.
-pub(super) async fn current_session(ctx: &Context<'_>) -> Result<Option<Arc<CurrentSession>>> {
+/// The session of the request that a resolver answers, if it has one: for resolvers of your own. A query reads it once,
+/// for however many fields and guards.
+///
+/// # Errors
+///
+/// As [`Sessions::current_session`].
+pub async fn current_session(ctx: &Context<'_>) -> Result<Option<Arc<CurrentSession>>> {
     let (sessions, request) = (sessions(ctx)?, request(ctx)?);
     let read = || async { Ok(sessions.current_session(request).await?.map(Arc::new)) };
     match ctx.data_opt::<Current>() {
@@ -42,6 +47,33 @@ pub(super) async fn current_session(ctx: &Context<'_>) -> Result<Option<Arc<Curr
             current.0.get_or_init(read).await.clone()
         }
         _ => read().await,
+    }
+}
+
+/// The session of the request that a resolver answers, which needs one:
+///
+/// ```
+/// use async_graphql::{Context, Object};
+/// use sessiongraph::{error::Result, graphql::require_session};
+///
+/// struct Greetings;
+///
+/// #[Object]
+/// impl Greetings {
+///     async fn hello_me(&self, ctx: &Context<'_>) -> Result<String> {
+///         let current = require_session(ctx).await?;
+///         Ok(format!("Hello, {}!", current.account.id))
+///     }
+/// }
+/// ```
+///
+/// # Errors
+///
+/// As [`Sessions::require_session`].
+pub async fn require_session(ctx: &Context<'_>) -> Result<Arc<CurrentSession>> {
+    match requester(ctx).await? {
+        Requester::User(current) => Ok(current),
+        Requester::Service(_) => Err(ErrorKind::Forbidden.into()),
     }
 }
 

@@ -10,6 +10,7 @@ mod document_size;
 mod documents;
 mod error_extension;
 mod errors;
+mod guards;
 mod limits;
 mod loader;
 mod merged_root;
@@ -24,9 +25,11 @@ pub mod types;
 mod variables;
 
 pub use self::{
+    current::{current_session, require_session},
     documents::Documents,
     error_extension::ErrorExtension,
     errors::{RequestId, refusal},
+    guards::{FreshSignIn, Permission, ServiceScope, SignedIn},
     limits::DocumentLimits,
     mutation::SessionMutation,
     query::{SessionEntities, SessionQuery},

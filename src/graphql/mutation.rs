@@ -78,8 +78,7 @@ impl SessionMutation {
         let (token, wanted) =
             input.map_or((None, None), |input| (input.refresh_token, input.transport));
         let came_in_cookie = token.is_none() && request.cookies.refresh.is_some();
-        let transport =
-            sessions.refresh_transport(request, came_in_cookie, wanted.map(Into::into))?;
+        let transport = request.refresh_transport(came_in_cookie, wanted.map(Into::into))?;
         let input = crate::session::RefreshTokensInput {
             refresh_token: token.map(SecretString::from),
         };

@@ -13,6 +13,8 @@ use axum::http::{HeaderMap, HeaderName, header};
 use forwarded_header_value::Identifier;
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::error::{Error, Result};
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// An IPv4 address inside IPv6 begins with this many fixed bits (`::ffff:0:0/96`, RFC 4291).
@@ -59,7 +61,7 @@ impl ForwardedHeader {
 }
 
 /// The proxies whose word about the client's address is taken.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
     header: ForwardedHeader,
@@ -73,12 +75,29 @@ impl TrustedProxies {
     /// Without networks nobody is trusted, and the client is always the connection's other end.
     /// Networks of IPv4-mapped IPv6 addresses are the IPv4 networks that they stand for.
     #[must_use]
-    pub fn new(networks: Vec<IpNet>, header: ForwardedHeader) -> Self {
+    pub(crate) fn new(networks: Vec<IpNet>, header: ForwardedHeader) -> Self {
         Self {
             networks: networks.into_iter().map(canonical_network).collect(),
             header,
             warned: AtomicBool::new(false),
         }
+    }
+
+    /// Trusts the proxies in networks that are written as `10.0.0.0/8`, or single addresses.
+    ///
+    /// # Errors
+    ///
+    /// `BAD_USER_INPUT`, field `trusted_proxies`, where one is neither.
+    pub fn from_texts(networks: &[&str], header: ForwardedHeader) -> Result<Self> {
+        let network = |text: &&str| {
+            text.parse()
+                .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+                .map_err(|_| {
+                    Error::bad_user_input("trusted_proxies", "must be networks, as 10.0.0.0/8")
+                })
+        };
+        let networks = networks.iter().map(network).collect::<Result<_>>()?;
+        Ok(Self::new(networks, header))
     }
 
     /// The address of the client of a request that came from `peer` with `headers`.

@@ -18,11 +18,11 @@ use tracing::{Instrument, Span};
 use super::{
     App,
     graphql_over_http::{
-        BadRequest, Format, Operations, Responses, ensure_query_over_get, is_json, negotiate,
-        read_get, read_post, refuse, respond,
+        BadRequest, Format, Operations, Responses, ensure_query_over_get, negotiate, read_get,
+        read_post, refuse, respond,
     },
+    json_body::is_json,
     live::{self, StreamFormat, stream_format},
-    session_request::{session_request, set_cookies},
 };
 use crate::{
     error::Error,
@@ -46,7 +46,9 @@ pub(super) async fn post(
     if let (Err(refusal), None) = (&negotiated, stream) {
         return refuse(format, refusal);
     }
-    let session_request = session_request(&app, peer.ip(), &parts.method, &parts.headers);
+    let session_request = app
+        .http
+        .request(Some(peer.ip()), &parts.method, &parts.headers);
     let id = request_id(&parts);
     let read = async {
         // Nothing of a body that cannot be read anyway.
@@ -106,7 +108,7 @@ pub(super) async fn get(
         Ok(format) => format,
         Err(refusal) => return refuse(Format::Json, &refusal),
     };
-    let session_request = session_request(&app, peer.ip(), &Method::GET, headers);
+    let session_request = app.http.request(Some(peer.ip()), &Method::GET, headers);
     let id = request_id(&parts);
     answer(&app, format, id, session_request, async {
         let mut request = read_get(query.as_deref().unwrap_or_default())?;
@@ -171,7 +173,7 @@ async fn answer(
         Ok(Err(refusal)) => refuse(format, &refusal),
         Err(_) => took_too_long(format, &id),
     };
-    for cookie in set_cookies(app, &session_request) {
+    for cookie in app.http.set_cookies(&session_request) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response

@@ -31,7 +31,7 @@ use tower_http::{
 use tracing::Span;
 
 use super::{
-    CookiePolicy, ForwardedHeader, TrustedProxies, background, endpoint, pages, playground,
+    CookiePolicy, ForwardedHeader, HttpSessions, TrustedProxies, endpoint, pages, playground,
 };
 use crate::{
     config::{self, Config},
@@ -41,6 +41,7 @@ use crate::{
     metrics,
     services::Services,
     session::Sessions,
+    upkeep::{Upkeep, UpkeepOptions},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -60,8 +61,7 @@ pub struct App {
     pub(super) documents: Documents,
     pub(super) sessions: Sessions,
     pub(super) keyring: Arc<Keyring>,
-    pub(super) cookies: CookiePolicy,
-    pub(super) proxies: TrustedProxies,
+    pub(super) http: HttpSessions,
     pub(super) body_limit: usize,
     pub(super) max_batch: usize,
     pub(super) request_timeout: Duration,
@@ -102,12 +102,13 @@ impl App {
             documents,
             sessions: services.sessions.clone(),
             keyring: Arc::clone(&services.keyring),
-            cookies: CookiePolicy::new(
-                config.cookie_secure,
-                config.own_origin().as_str(),
-                &origins,
-            ),
-            proxies: TrustedProxies::new(config.trusted_proxies.clone(), header),
+            http: HttpSessions::new(services.sessions.clone())
+                .with_cookies(CookiePolicy::new(
+                    config.cookie_secure,
+                    config.own_origin().as_str(),
+                    &origins,
+                ))
+                .with_proxies(TrustedProxies::new(config.trusted_proxies.clone(), header)),
             body_limit: config.body_limit,
             max_batch: config.max_batch,
             request_timeout: config.request_timeout,
@@ -240,7 +241,12 @@ pub async fn serve(
         streams_end.cancel();
         let _ = stopping.send(());
     });
-    let background = background::begin(config, &services).await?;
+    let upkeep = UpkeepOptions {
+        keyring: Some(Arc::clone(&services.keyring)),
+        listen: Some(config.database_url.clone()),
+        prune_interval: config.prune_interval,
+    };
+    let upkeep = Upkeep::begin(&services.sessions, upkeep).await?;
     let patience = config.request_timeout + DRAIN_MARGIN;
     let result = tokio::select! {
         served = served => served.map_err(Error::internal),
@@ -263,7 +269,7 @@ pub async fn serve(
     if tokio::time::timeout(patience, all_ended).await.is_err() {
         tracing::warn!("some work had not ended when the server stopped");
     }
-    let written = background.end(&services.sessions).await;
+    let written = upkeep.end().await;
     close(services.db).await;
     result.and(written)
 }

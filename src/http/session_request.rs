@@ -1,43 +1,15 @@
 //! From an HTTP request to a [`SessionRequest`], and from what became of it to cookies.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{App, graphql_over_http::is_json};
-use crate::request::{CookieChange, SessionRequest};
-
-impl SessionRequest {
-    /// What an HTTP request brings, cookies apart: the bearer token, the `User-Agent`, and the address that the caller
-    /// knows it comes from.
-    #[must_use]
-    pub fn from_headers(ip: IpAddr, headers: &HeaderMap) -> Self {
-        let mut request = Self::new();
-        request.bearer = bearer(headers);
-        request.ip = Some(ip);
-        request.user_agent = headers
-            .get(header::USER_AGENT)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        request
-    }
-}
-
-/// Reads what concerns sessions, cookies included where they count.
-pub(super) fn session_request(
-    app: &App,
-    peer: IpAddr,
-    method: &Method,
-    headers: &HeaderMap,
-) -> SessionRequest {
-    let mut request = SessionRequest::from_headers(app.proxies.client_ip(peer, headers), headers);
-    request.has_response_headers = true;
-    request.accepts_cookies = app.cookies.count(method, headers, is_json(headers));
-    if request.accepts_cookies {
-        request.cookies = app.cookies.read(headers);
-    }
-    request
-}
+use super::{CookiePolicy, TrustedProxies, json_body::is_json};
+use crate::{
+    request::{CookieChange, SessionRequest},
+    session::Sessions,
+};
 
 /// The token of the Authorization header (RFC 6750 section 2.1). An empty header, or `Bearer` with nothing behind it, is
 /// no token: clients send that. Any other text is one that does not hold.
@@ -57,31 +29,129 @@ pub(super) fn bearer_of(text: &str) -> Option<SecretString> {
     (!token.is_empty()).then(|| SecretString::from(token))
 }
 
-/// What the upgrade to a WebSocket brings. It has no body, so its cookies count by `Origin` alone; what is sent back
-/// carries none.
-pub(super) fn socket_request(app: &App, peer: IpAddr, headers: &HeaderMap) -> SessionRequest {
-    let mut request = SessionRequest::from_headers(app.proxies.client_ip(peer, headers), headers);
-    if app.cookies.counts_by_origin(headers) {
-        request.cookies = app.cookies.read(headers);
-    }
-    request
+/// The engine, and how a server reads what concerns it from HTTP requests: which cookies count, and which proxies are
+/// believed. An axum server of your own has it in its router's state, where the extractors find it:
+///
+/// ```
+/// use axum::{Router, extract::FromRef, routing::get};
+/// use sessiongraph::{http::HttpSessions, session::CurrentSession};
+///
+/// #[derive(Clone, FromRef)]
+/// struct AppState {
+///     sessions: HttpSessions,
+///     greeting: &'static str,
+/// }
+///
+/// async fn me(current: CurrentSession) -> String {
+///     current.account.id.to_string()
+/// }
+///
+/// # fn routes(sessions: sessiongraph::session::Sessions) -> Router {
+/// let state = AppState { sessions: HttpSessions::new(sessions), greeting: "Hello!" };
+/// Router::new().route("/me", get(me)).with_state(state)
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct HttpSessions {
+    sessions: Sessions,
+    cookies: Option<CookiePolicy>,
+    proxies: Arc<TrustedProxies>,
 }
 
-/// The `Set-Cookie` headers of an answer.
-pub(super) fn set_cookies(app: &App, request: &SessionRequest) -> Vec<HeaderValue> {
-    match request.take_cookie_change() {
-        None => Vec::new(),
-        Some(CookieChange::Clear) => app.cookies.clear().into(),
-        Some(CookieChange::Set {
-            access,
-            access_max_age,
-            refresh,
-            refresh_max_age,
-        }) => {
-            let access = (access.expose_secret(), access_max_age);
-            app.cookies
-                .set(access, (refresh.expose_secret(), refresh_max_age))
-                .into()
+impl HttpSessions {
+    /// Without cookies, and without trusted proxies: the client's address is the connection's.
+    #[must_use]
+    pub fn new(sessions: Sessions) -> Self {
+        Self {
+            sessions,
+            cookies: None,
+            proxies: Arc::default(),
+        }
+    }
+
+    /// With cookies that carry tokens, where they count by this policy.
+    #[must_use]
+    pub fn with_cookies(mut self, cookies: CookiePolicy) -> Self {
+        self.cookies = Some(cookies);
+        self
+    }
+
+    /// Behind proxies.
+    #[must_use]
+    pub fn with_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = Arc::new(proxies);
+        self
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Reads what concerns sessions, cookies included where they count. Who the request is from is not known yet:
+    /// `Sessions::handle_request` finds out, which in a GraphQL server the `SessionExtension` calls. `peer` is the
+    /// connection's other end.
+    #[must_use]
+    pub fn request(
+        &self,
+        peer: Option<IpAddr>,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> SessionRequest {
+        let mut request = self.without_cookies(peer, headers);
+        request.has_response_headers = true;
+        if let Some(cookies) = &self.cookies {
+            request.accepts_cookies = cookies.count(method, headers, is_json(headers));
+            if request.accepts_cookies {
+                request.cookies = cookies.read(headers);
+            }
+        }
+        request
+    }
+
+    /// What the upgrade to a WebSocket brings. It has no body, so its cookies count by `Origin` alone; what is sent back
+    /// carries none.
+    #[must_use]
+    pub fn socket_request(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> SessionRequest {
+        let mut request = self.without_cookies(peer, headers);
+        if let Some(cookies) = &self.cookies
+            && cookies.counts_by_origin(headers)
+        {
+            request.cookies = cookies.read(headers);
+        }
+        request
+    }
+
+    fn without_cookies(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> SessionRequest {
+        let mut request = SessionRequest::new();
+        request.bearer = bearer(headers);
+        request.ip = peer.map(|peer| self.proxies.client_ip(peer, headers));
+        request.user_agent = headers
+            .get(header::USER_AGENT)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        request
+    }
+
+    /// The `Set-Cookie` headers of the answer to a request; taken once.
+    #[must_use]
+    pub fn set_cookies(&self, request: &SessionRequest) -> Vec<HeaderValue> {
+        match (&self.cookies, request.take_cookie_change()) {
+            (None, _) | (_, None) => Vec::new(),
+            (Some(cookies), Some(CookieChange::Clear)) => cookies.clear().into(),
+            (
+                Some(cookies),
+                Some(CookieChange::Set {
+                    access,
+                    access_max_age,
+                    refresh,
+                    refresh_max_age,
+                }),
+            ) => {
+                let access = (access.expose_secret(), access_max_age);
+                let refresh = (refresh.expose_secret(), refresh_max_age);
+                cookies.set(access, refresh).into()
+            }
         }
     }
 }

@@ -58,6 +58,23 @@ pub struct KeyringOptions {
     pub token_lifetime: Duration,
 }
 
+impl KeyringOptions {
+    /// The defaults under a master secret: ES256, rotated every 30 days, published 20 minutes ahead, for access tokens of
+    /// the default lifetime and clock skew.
+    #[must_use]
+    pub fn new(secret: impl Into<SecretString>) -> Self {
+        Self {
+            secret: secret.into(),
+            secret_previous: Vec::new(),
+            algorithm: SigningAlgorithm::default(),
+            hs256_secret: None,
+            rotation: Some(Duration::from_hours(30 * 24)),
+            publish_ahead: Duration::from_mins(20),
+            token_lifetime: Duration::from_mins(5) + Duration::from_secs(5),
+        }
+    }
+}
+
 /// The keys in the database: one that signs, one that stands by, and those whose tokens have not expired.
 pub struct Keyring {
     pub(super) db: DatabaseConnection,

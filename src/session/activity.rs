@@ -35,6 +35,7 @@ struct Sighting {
 
 impl Activity {
     /// Notes that a token of a session has been shown here.
+    #[doc(hidden)]
     pub fn note(&self, session_id: Uuid, generation: u32, at: DateTime<Utc>) {
         let seen = Sighting {
             generation: generation.into(),
@@ -51,6 +52,7 @@ impl Activity {
 
     /// The highest generation noted of a session.
     #[must_use]
+    #[doc(hidden)]
     pub fn seen_generation(&self, session_id: Uuid) -> Option<i64> {
         self.get(session_id).map(|seen| seen.generation)
     }

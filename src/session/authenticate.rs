@@ -58,7 +58,7 @@ impl Sessions {
     }
 
     /// When the request's access token expires, clock skew allowed for; `None` where it has none that is genuine.
-    pub(crate) async fn token_end(&self, request: &SessionRequest) -> Option<DateTime<Utc>> {
+    pub async fn token_end(&self, request: &SessionRequest) -> Option<DateTime<Utc>> {
         match self.present(request, request.access_token()?).await {
             Ok(Presented::Access(claims)) => Some(self.access_ends_at(&claims)),
             _ => None,

@@ -30,7 +30,7 @@ impl Sessions {
     /// # Errors
     ///
     /// `BAD_USER_INPUT`, field `transport`, where the access token is too long for a cookie.
-    pub fn deliver(
+    pub(crate) fn deliver(
         &self,
         request: &SessionRequest,
         result: &LoginResult,
@@ -55,19 +55,17 @@ impl Sessions {
         });
         Ok(())
     }
+}
 
+impl SessionRequest {
     /// Refuses cookies where a request's cookies would not count.
     ///
     /// # Errors
     ///
     /// `BAD_USER_INPUT`, field `transport`.
-    pub fn ensure_transport(
-        &self,
-        request: &SessionRequest,
-        transport: TokenTransport,
-    ) -> Result<()> {
+    pub(crate) fn ensure_transport(&self, transport: TokenTransport) -> Result<()> {
         if transport == TokenTransport::Cookie
-            && !(request.accepts_cookies && request.has_response_headers)
+            && !(self.accepts_cookies && self.has_response_headers)
         {
             return Err(Error::bad_user_input(
                 "transport",
@@ -83,9 +81,8 @@ impl Sessions {
     /// # Errors
     ///
     /// `BAD_USER_INPUT`, field `transport`.
-    pub fn refresh_transport(
+    pub(crate) fn refresh_transport(
         &self,
-        request: &SessionRequest,
         came_in_cookie: bool,
         wanted: Option<TokenTransport>,
     ) -> Result<TokenTransport> {
@@ -101,7 +98,7 @@ impl Sessions {
                 "a token that came in a cookie only goes back into cookies",
             ));
         }
-        self.ensure_transport(request, transport)?;
+        self.ensure_transport(transport)?;
         Ok(transport)
     }
 }

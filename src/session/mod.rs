@@ -38,6 +38,7 @@ mod delivery;
 mod events;
 mod exchange;
 mod find;
+mod fresh;
 mod hooks;
 mod invalidate;
 mod list;
@@ -63,7 +64,7 @@ pub(crate) use self::find::{by_id, caller_stands};
 pub use self::{
     activity::Activity,
     delivery::TokenTransport,
-    events::{Events, Listener, Notice, Relay, SessionEvent, SessionEventKind, Subscriber, Topic},
+    events::{SessionEvent, SessionEventKind, Subscriber},
     find::CurrentSession,
     hooks::{HookContext, Hooks, LoginDraft, RequestDecision},
     invalidate::{Caller, InvalidateSessions, SessionSelector},
@@ -71,10 +72,14 @@ pub use self::{
     policy::Policy,
     refresh::RefreshTokensInput,
     service_keys::ServiceKeySummary,
-    state::{Circumstances, MAX_RECOVERIES, Transition, decide, is_void},
     tokens::{LoginResult, RefreshOutcome, Tokens},
     user_agent::{DeviceKind, UserAgentBinding, UserAgentFamilies, UserAgents},
 };
+// Under `session_events` and the upkeep, which are what programs use.
+#[doc(hidden)]
+pub use self::events::{Events, Listener, Notice, Relay, Topic};
+pub(crate) use self::state::is_void;
+pub use self::state::{Circumstances, Transition, decide};
 use self::{
     exchange::UsualExchange,
     find::SessionOfAccount,
@@ -191,6 +196,10 @@ impl Sessions {
     /// The key that counters of limits are named with.
     pub(crate) async fn counter_key(&self) -> Result<CounterKey> {
         self.0.keys.counter_key().await
+    }
+
+    pub(crate) fn shared_clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.0.clock)
     }
 
     pub(crate) fn random(&self) -> &dyn Random {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// One token recovers at most so many times.
-pub const MAX_RECOVERIES: i64 = 3;
+pub(crate) const MAX_RECOVERIES: i64 = 3;
 
 /// What decides about a token beside the row and the token itself.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +84,7 @@ pub fn decide(row: &session::Model, presented: u32, circumstances: &Circumstance
 /// Whether an access token was issued with a refresh token that has become void: its answer was lost, and recovered
 /// from, so whoever shows it is not who recovered.
 #[must_use]
-pub fn is_void(row: &session::Model, issued_with: u32) -> bool {
+pub(crate) fn is_void(row: &session::Model, issued_with: u32) -> bool {
     let issued_with = i64::from(issued_with);
     row.parent.is_some_and(|parent| parent < issued_with) && issued_with < row.generation
 }

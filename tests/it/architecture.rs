@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Each module with the modules of this crate that it may use, itself and what stands in `COMMON` apart.
-const MAY_IMPORT: [(&str, &[&str]); 20] = [
+const MAY_IMPORT: [(&str, &[&str]); 21] = [
     (
         "account",
         &[
@@ -31,6 +31,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
         "http",
         &[
             "crypto", "config", "graphql", "keys", "lease", "request", "services", "session",
+            "upkeep",
         ],
     ),
     (
@@ -51,6 +52,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "account", "config", "crypto", "database", "entity", "keys", "limit", "session",
         ],
     ),
+    ("upkeep", &["keys", "lease", "session"]),
     (
         "session",
         &[
@@ -70,7 +72,7 @@ const FENCED: [(&str, &[&str]); 4] = [
         "sea_orm::",
         &[
             "account", "database", "entity", "error", "http", "keys", "lease", "limit", "metrics",
-            "services", "session",
+            "services", "session", "upkeep",
         ],
     ),
     ("jsonwebtoken::", &["crypto", "keys"]),

@@ -7,7 +7,7 @@ use super::{InvalidateSessionsMode, TokenTransport, omittable::Omittable};
 
 /// The id that a text names, in the one spelling that ids have. Ids are opaque: any other text names nothing.
 #[must_use]
-pub fn id(id: &ID) -> Option<Uuid> {
+pub(crate) fn id(id: &ID) -> Option<Uuid> {
     Uuid::try_parse(id)
         .ok()
         .filter(|parsed| parsed.to_string() == id.as_str())
@@ -15,7 +15,7 @@ pub fn id(id: &ID) -> Option<Uuid> {
 
 /// The id that a text names, or one that nobody has.
 #[must_use]
-pub fn id_or_nobodys(text: &ID) -> Uuid {
+pub(crate) fn id_or_nobodys(text: &ID) -> Uuid {
     id(text).unwrap_or(Uuid::nil())
 }
 

@@ -1,6 +1,9 @@
 //! The contract's types. Objects are views of rows: what a field shows, and to whom, is written out here.
 
-pub(crate) use self::connection::accounts as account_page;
+pub(crate) use self::{
+    connection::accounts as account_page,
+    inputs::{id, id_or_nobodys},
+};
 
 mod account;
 mod connection;
@@ -21,7 +24,7 @@ pub use self::{
     inputs::{
         AccountBy, ChangePasswordInput, ConnectionInfoInput, CreateAccountInput,
         CreateSessionInput, InvalidateSessionsInput, LogoutInput, RefreshTokensInput, SignInInput,
-        SignUpInput, UpdateAccountInput, id, id_or_nobodys,
+        SignUpInput, UpdateAccountInput,
     },
     login_result::{LoginResult, Tokens},
     session::{ConnectionInfo, Session},

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use mime::Mime;
 
 use super::BadRequest;
+use crate::http::json_body::{is_utf_8, media_type};
 
 /// The format of an answer to a query or mutation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,23 +66,6 @@ pub(crate) fn negotiate(headers: &HeaderMap) -> Result<Format, BadRequest> {
     } else {
         Format::Json
     })
-}
-
-/// Whether the body is JSON in UTF-8, which it is only by a `Content-Type` of `application/json`.
-///
-/// # Why
-///
-/// Every other type, and none, is what a foreign page can send without asking first, with cookies.
-#[must_use]
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(only), None) = (types.next(), types.next()) else {
-        return false;
-    };
-    let Some(media) = only.to_str().ok().and_then(media_type) else {
-        return false;
-    };
-    media.essence_str() == mime::APPLICATION_JSON.essence_str() && is_utf_8(&media)
 }
 
 /// How closely a media range describes a format: the closest range decides (RFC 9110, 12.5.1).
@@ -170,18 +154,6 @@ fn accepted(headers: &HeaderMap) -> Option<Vec<Range>> {
         .peekable();
     elements.peek()?;
     Some(elements.filter_map(Range::parse).collect())
-}
-
-/// Parses one media type or range. The parser wants no space before a semicolon; RFC 9110 allows it.
-fn media_type(text: &str) -> Option<Mime> {
-    let parts: Vec<_> = text.split(';').map(str::trim).collect();
-    parts.join(";").parse().ok()
-}
-
-fn is_utf_8(media: &Mime) -> bool {
-    media
-        .get_param(mime::CHARSET)
-        .is_none_or(|charset| charset == mime::UTF_8)
 }
 
 #[cfg(test)]
@@ -329,41 +301,5 @@ mod tests {
             negotiated(&["text/plain;x=\", application/json"]),
             Some(Format::Json)
         );
-    }
-
-    #[test]
-    fn json_in_utf_8_is_read() {
-        for content_type in [
-            "application/json",
-            "APPLICATION/JSON",
-            "application/json;",
-            "application/json; charset=utf-8",
-            "application/json ;charset=\"UTF-8\"",
-            "application/json; profile=x; charset=Utf-8",
-        ] {
-            let headers = headers(&header::CONTENT_TYPE, &[content_type]);
-            assert!(is_json(&headers), "{content_type}");
-        }
-    }
-
-    #[test]
-    fn other_bodies_are_not_read() {
-        for content_type in [
-            "",
-            "text/plain",
-            "multipart/form-data; boundary=application/json",
-            "application/x-www-form-urlencoded",
-            "application/graphql-response+json",
-            "application/json; charset=iso-8859-1",
-            "application/json, text/plain",
-            "text/plain; application/json",
-            "application/*",
-        ] {
-            let headers = headers(&header::CONTENT_TYPE, &[content_type]);
-            assert!(!is_json(&headers), "{content_type}");
-        }
-        assert!(!is_json(&HeaderMap::new()));
-        let twice = ["application/json", "application/json"];
-        assert!(!is_json(&headers(&header::CONTENT_TYPE, &twice)));
     }
 }

@@ -4,8 +4,9 @@ use async_graphql::{Extensions, Request, Value, Variables, parser::types::Operat
 use axum::http::HeaderMap;
 use url::form_urlencoded;
 
-use super::{BadRequest, is_json};
+use super::BadRequest;
 use crate::graphql::document::operation_type;
+use crate::http::json_body::is_json;
 
 /// What one HTTP request asks to execute.
 #[derive(Debug)]

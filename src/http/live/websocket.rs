@@ -16,7 +16,6 @@ use super::{
 use crate::http::{
     App,
     graphql_over_http::{BadRequest, Format, refuse},
-    session_request::socket_request,
 };
 
 /// Held by each connection, most of which are idle; most messages fit, and for longer ones it grows.
@@ -34,7 +33,7 @@ pub(crate) async fn upgrade(
         let refusal = BadRequest::malformed("This is no WebSocket handshake.");
         return Some(refuse(Format::Json, &refusal));
     };
-    let request = socket_request(app, peer.ip(), &parts.headers);
+    let request = app.http.socket_request(Some(peer.ip()), &parts.headers);
     let app = Arc::clone(app);
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])

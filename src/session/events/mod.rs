@@ -6,6 +6,8 @@
 //! noticed only when the rows are read.
 
 mod delivery;
+#[cfg(feature = "postgres")]
+mod listen;
 mod listeners;
 mod relay;
 
@@ -141,6 +143,7 @@ impl Events {
 impl Sessions {
     /// The notices of this process.
     #[must_use]
+    #[doc(hidden)]
     pub fn events(&self) -> &Events {
         &self.0.events
     }

@@ -4,25 +4,24 @@
 //! there makes all commits wait for each other). On any database the rows are read again every few seconds, and from
 //! where the last reading succeeded: that carries CREATED and INVALIDATED by itself where nothing is heard.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait,
-    QueryFilter, QueryOrder, QuerySelect, Statement, sqlx::postgres::PgListener,
+    QueryFilter, QueryOrder, QuerySelect, Statement,
 };
-use secrecy::{ExposeSecret, SecretString};
-use tokio::time::{interval, sleep};
+use tokio::time::interval;
 use uuid::Uuid;
 
 use super::{Notice, SessionEventKind};
 use crate::{
     entity::{service_key, session},
-    error::{Error, Result},
+    error::Result,
     session::{RefreshOutcome, Sessions},
 };
 
-const CHANNEL: &str = "sessiongraph_events";
+pub(super) const CHANNEL: &str = "sessiongraph_events";
 /// How often what was committed is announced.
 const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(200);
 /// How often the rows are read.
@@ -34,16 +33,14 @@ const LONG_OVERLAP: Duration = Duration::from_mins(2);
 const LONG_OVERLAP_EVERY: u32 = 15;
 /// So many rows are read with one statement.
 const PAGE: u64 = 1_000;
-/// How long a listener waits before it connects again.
-const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 /// PostgreSQL's payloads have fewer than 8,000 bytes; a notice takes about 110.
-const NOTICES_PER_PAYLOAD: usize = 60;
+pub(super) const NOTICES_PER_PAYLOAD: usize = 60;
 
 /// One replica's part.
 #[derive(Debug, Clone)]
 pub struct Relay {
-    sessions: Sessions,
-    replica: Uuid,
+    pub(super) sessions: Sessions,
+    pub(super) replica: Uuid,
 }
 
 impl Relay {
@@ -88,25 +85,6 @@ impl Relay {
                 tracing::warn!(error = ?error, "other replicas could not be told of events");
                 break;
             }
-        }
-    }
-
-    /// Hears what other replicas announce, until the task that runs it ends.
-    pub async fn listen(&self, url: &SecretString) {
-        loop {
-            let heard = async {
-                let mut listener = PgListener::connect(url.expose_secret()).await?;
-                listener.listen(CHANNEL).await?;
-                loop {
-                    let notification = listener.recv().await?;
-                    self.hear(notification.payload());
-                }
-            };
-            let heard: std::result::Result<(), sea_orm::SqlxError> = heard.await;
-            if let Err(error) = heard {
-                tracing::warn!(error = %error, "the connection that listens for events broke; the rows are read meanwhile");
-            }
-            sleep(RECONNECT_DELAY).await;
         }
     }
 
@@ -224,16 +202,6 @@ impl Relay {
         Ok(())
     }
 
-    fn hear(&self, payload: &str) {
-        let mut lines = payload.lines();
-        if lines.next() == Some(self.replica.to_string().as_str()) {
-            return;
-        }
-        for notice in lines.filter_map(|line| line.parse::<Heard>().ok()) {
-            self.sessions.events().publish(notice.0);
-        }
-    }
-
     fn db(&self) -> &DatabaseConnection {
         self.sessions.db()
     }
@@ -246,7 +214,7 @@ fn first_id_of(instant: DateTime<Utc>) -> Uuid {
 }
 
 /// A notice as a line: what happened, to which session of which account, when, and for a refresh how.
-fn line(notice: &Notice) -> Option<String> {
+pub(super) fn line(notice: &Notice) -> Option<String> {
     let Notice::Session {
         session_id,
         account_id,
@@ -267,65 +235,4 @@ fn line(notice: &Notice) -> Option<String> {
         "{kind} {session_id} {account_id} {}",
         at.timestamp_micros()
     ))
-}
-
-/// A notice that another replica has sent.
-#[derive(Debug, PartialEq, Eq)]
-struct Heard(Notice);
-
-impl FromStr for Heard {
-    type Err = Error;
-
-    fn from_str(line: &str) -> Result<Self> {
-        let malformed = || Error::internal("another replica announced something unknown");
-        let mut words = line.split(' ');
-        let mut next = || words.next().ok_or_else(malformed);
-        let (kind, outcome) = match next()? {
-            "created" => (SessionEventKind::Created, None),
-            "invalidated" => (SessionEventKind::Invalidated, None),
-            "recovered" => (SessionEventKind::Refreshed, Some(RefreshOutcome::Recovered)),
-            "rotated" => (SessionEventKind::Refreshed, Some(RefreshOutcome::Rotated)),
-            _ => return Err(malformed()),
-        };
-        let session_id = next()?.parse().map_err(Error::internal)?;
-        let account_id = next()?.parse().map_err(Error::internal)?;
-        let micros = next()?.parse().map_err(Error::internal)?;
-        let at = DateTime::from_timestamp_micros(micros).ok_or_else(malformed)?;
-        Ok(Self(Notice::Session {
-            session_id,
-            account_id,
-            kind,
-            at,
-            outcome,
-        }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_read_as_it_was_written() {
-        for (kind, outcome) in [
-            (SessionEventKind::Created, None),
-            (SessionEventKind::Invalidated, None),
-            (SessionEventKind::Refreshed, Some(RefreshOutcome::Rotated)),
-            (SessionEventKind::Refreshed, Some(RefreshOutcome::Recovered)),
-        ] {
-            let (session_id, account_id) = (Uuid::from_u128(1), Uuid::from_u128(2));
-            let at = DateTime::from_timestamp_micros(1_234_567).unwrap();
-            let notice = Notice::Session {
-                session_id,
-                account_id,
-                kind,
-                at,
-                outcome,
-            };
-            let line = line(&notice).unwrap();
-            assert!(line.len() * NOTICES_PER_PAYLOAD < 7_900);
-            assert_eq!(line.parse::<Heard>().unwrap(), Heard(notice));
-        }
-        assert!("created".parse::<Heard>().is_err() && "unknown a b c".parse::<Heard>().is_err());
-    }
 }

@@ -1,9 +1,6 @@
 //! Migrating.
 
-use sessiongraph::{
-    database::{DatabaseOptions, connect},
-    services::migrate,
-};
+use sessiongraph::database::{DatabaseOptions, connect, migrate};
 
 use crate::support::{database::scalar, on_each_database, postgres::server};
 

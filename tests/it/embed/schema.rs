@@ -4,17 +4,21 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::connect_info::MockConnectInfo,
-    http::{Request, header},
+    http::{Request, StatusCode, header},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use sessiongraph::account::{AccountChanges, Accounts};
+use sessiongraph::{
+    account::{AccountChanges, Accounts},
+    scope::Scope,
+};
 use tower::ServiceExt;
 
 use crate::support::{database::TestDatabase, engine::request, on_each_database};
 
 #[expect(dead_code, reason = "its main function is for those who run it")]
-#[path = "../../examples/embed.rs"]
+#[path = "../../../examples/embed.rs"]
 mod example;
 
 struct Embedder {
@@ -33,6 +37,18 @@ impl Embedder {
             5_000,
         ))));
         Self { router, accounts }
+    }
+
+    async fn hello(&self, token: Option<&str>) -> (StatusCode, String) {
+        let mut request = Request::get("/hello");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
     async fn post(&self, document: &str, user_agent: &str, token: Option<&str>) -> Value {
@@ -72,6 +88,26 @@ on_each_database! {
         assert_eq!(nobody["data"], Value::Null, "helloMe is not nullable");
         assert_eq!(nobody["errors"][0]["extensions"]["reason"], "MISSING_TOKEN");
         assert_eq!(nobody["errors"][0]["path"], json!(["helloMe"]));
+    }
+
+    async fn its_guards_and_its_extractor_keep_strangers_out(database: TestDatabase) {
+        let embedder = Embedder::new(&database).await;
+        let signed_up = embedder.post(SIGN_UP, "test", None).await;
+        let token = signed_up["data"]["signUp"]["tokens"]["accessToken"].as_str();
+        let reason = |answer: &Value| answer["errors"][0]["extensions"]["reason"].clone();
+        for document in ["{ helloMe }", "{ helloBackend }", "mutation { deleteMyData }"] {
+            let refused = embedder.post(document, "test", None).await;
+            assert_eq!((&refused["data"], reason(&refused)), (&Value::Null, json!("MISSING_TOKEN")), "{document}");
+        }
+        let deleted = embedder.post("mutation { deleteMyData }", "test", token).await;
+        assert_eq!(deleted["data"], json!({ "deleteMyData": true }));
+        let refused = embedder.post("{ helloBackend }", "test", token).await;
+        assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN");
+        let key = embedder.accounts.sessions().create_service_key("backend", [Scope::AccountsRead]).await.unwrap();
+        let greeted = embedder.post("{ helloBackend }", "test", Some(key.expose_secret())).await;
+        assert_eq!(greeted["data"], json!({ "helloBackend": "Hello, backend!" }));
+        assert_eq!(embedder.hello(None).await.0, StatusCode::UNAUTHORIZED);
+        assert_eq!(embedder.hello(token).await, (StatusCode::OK, "Hello, ada!".to_owned()));
     }
 
     async fn its_hooks_add_a_claim_and_turn_a_request_away(database: TestDatabase) {
