@@ -4,6 +4,7 @@ pub mod access_token;
 pub mod counter_key;
 pub mod opaque_token;
 pub mod password;
+mod pem_keys;
 pub(crate) mod sealed;
 mod signing_keys;
 mod verified_tokens;

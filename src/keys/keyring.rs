@@ -12,11 +12,10 @@ use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DatabaseConnection, EntityTrait, IntoActiveModel,
     QueryOrder, sea_query::OnConflict,
 };
-use secrecy::SecretString;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use super::{KeySet, TokenKeys, fixed_secret, generate, stored};
+use super::{KeySet, KeyringOptions, TokenKeys, fixed_secret, generate, stored};
 use crate::{
     clock::Clock,
     crypto::{
@@ -38,42 +37,6 @@ use crate::{
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a token of an unknown key waits before the next one makes the keyring read the database.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How a [`Keyring`] works.
-#[derive(Debug)]
-pub struct KeyringOptions {
-    /// The master secret.
-    pub secret: SecretString,
-    /// Earlier master secrets, which still open.
-    pub secret_previous: Vec<SecretString>,
-    /// What new keys sign with.
-    pub algorithm: SigningAlgorithm,
-    /// The secret of HS256, needed with that algorithm and with no other.
-    pub hs256_secret: Option<SecretString>,
-    /// How old the signing key gets before the standby key takes over; `None` for ever.
-    pub rotation: Option<Duration>,
-    /// How long a key is published before it signs, so that gateways know it.
-    pub publish_ahead: Duration,
-    /// How long an access token lives, clock skew included.
-    pub token_lifetime: Duration,
-}
-
-impl KeyringOptions {
-    /// The defaults under a master secret: ES256, rotated every 30 days, published 20 minutes ahead, for access tokens of
-    /// the default lifetime and clock skew.
-    #[must_use]
-    pub fn new(secret: impl Into<SecretString>) -> Self {
-        Self {
-            secret: secret.into(),
-            secret_previous: Vec::new(),
-            algorithm: SigningAlgorithm::default(),
-            hs256_secret: None,
-            rotation: Some(Duration::from_hours(30 * 24)),
-            publish_ahead: Duration::from_mins(20),
-            token_lifetime: Duration::from_mins(5) + Duration::from_secs(5),
-        }
-    }
-}
 
 /// The keys in the database: one that signs, one that stands by, and those whose tokens have not expired.
 pub struct Keyring {

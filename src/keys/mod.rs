@@ -21,13 +21,15 @@ mod fixed_secret;
 mod generate;
 mod keyring;
 mod master_secret;
+mod options;
 mod revocation;
 mod rotation;
 mod stored;
 mod summary;
 
 pub use fixed_secret::FixedSecret;
-pub use keyring::{Keyring, KeyringOptions};
+pub use keyring::Keyring;
+pub use options::KeyringOptions;
 pub use rotation::Rotation;
 pub use summary::{KeyState, KeySummary};
 
