@@ -5,6 +5,7 @@ pub mod counter_key;
 pub mod opaque_token;
 pub mod password;
 pub mod sealed;
+pub(crate) mod stored_hash;
 mod verified_tokens;
 
 use aws_lc_rs::digest;
