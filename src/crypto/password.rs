@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use unicode_normalization::UnicodeNormalization;
 
-use super::stored_hash::StoredHash;
+use super::stored_hash::{HashError, StoredHash};
 use crate::{
     error::{Error, Result},
     metrics,
@@ -274,6 +274,16 @@ impl PasswordPool {
             Match::AsTyped => Verdict::Right { outdated: true },
             Match::No => Verdict::Wrong,
         })
+    }
+
+    /// Whether a text is a hash that [`verify`](Self::verify) takes, at a cost that anybody may cause.
+    pub(crate) fn check_imported(&self, hash: &str) -> std::result::Result<(), HashError> {
+        StoredHash::parse(hash)?.ensure_affordable(self.argon2.params())
+    }
+
+    /// Whether a hash is Argon2id with today's parameters, as a sign-in leaves it behind.
+    pub(crate) fn is_todays(&self, hash: &str) -> bool {
+        StoredHash::parse(hash).is_ok_and(|hash| hash.is_argon2id_with(self.argon2.params()))
     }
 
     /// Waits until there is memory for a hash that takes more than one of our own.
