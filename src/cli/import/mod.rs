@@ -134,7 +134,11 @@ fn read(
     let mut records = match format {
         Format::Jsonl => Records::JsonLines,
         Format::Csv => match lines.next()? {
-            None => return Ok(()),
+            None => {
+                return Err(io::Error::other(
+                    "there is no first line with the names of the fields",
+                ));
+            }
             Some(header) => {
                 let csv = header.map_err(BadLine::whole).and_then(Csv::new);
                 let csv = csv.map_err(|bad| io::Error::other(format!("the first line: {bad}")))?;
