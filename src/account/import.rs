@@ -39,7 +39,7 @@ pub struct ImportedAccount {
     pub email: Option<String>,
     /// Whether the other system has verified the address.
     pub email_verified: bool,
-    /// Argon2, bcrypt, scrypt or scrypt-kdf. Absent: the account cannot sign in with a password.
+    /// Argon2, bcrypt, scrypt or scrypt-kdf, of any cost that a sign-in may have. Absent: the account cannot sign in with a password.
     pub password_hash: Option<SecretString>,
     /// RFC 6749 scope tokens.
     pub permissions: Vec<String>,

@@ -5,6 +5,7 @@
 //! | `$argon2id$…`, `$argon2i$…`, `$argon2d$…` | this server, and whoever else writes PHC strings |
 //! | `$2a$…`, `$2b$…`, `$2y$…` | bcrypt, in modular form |
 //! | `$scrypt$ln=…,r=…,p=…$…` | scrypt, as a PHC string |
+//! | `$7$…` | scrypt, in modular form, as crypt(5) and libsodium have it |
 //! | base64 of 96 bytes that begin with `scrypt` | npm's scrypt-kdf: the header of a file that Tarsnap's scrypt encrypts |
 //!
 //! Libraries do the work and compare in constant time. What a hash costs to verify is bounded where it is imported, by
@@ -43,7 +44,7 @@ const MIN_SALT_LENGTH: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum HashError {
     #[error(
-        "must be an argon2 or scrypt PHC string, bcrypt as $2a$, $2b$ or $2y$, or the base64 of scrypt-kdf"
+        "must be an argon2 or scrypt PHC string, bcrypt as $2a$, $2b$ or $2y$, scrypt as $7$, or the base64 of scrypt-kdf"
     )]
     UnknownForm,
     #[error("is damaged, or has parameters that {0} does not know")]
@@ -73,6 +74,10 @@ pub(crate) enum StoredHash {
         hash: Box<PasswordHash>,
         cost: ScryptCost,
     },
+    ScryptModular {
+        hash: scrypt::mcf::PasswordHash,
+        cost: ScryptCost,
+    },
     ScryptKdf {
         bytes: Box<[u8; 96]>,
         cost: ScryptCost,
@@ -97,6 +102,7 @@ impl StoredHash {
                 argon2(text).ok_or(HashError::Damaged("argon2"))
             }
             Some("scrypt") => scrypt_phc(text).ok_or(HashError::Damaged("scrypt")),
+            Some("7") => scrypt_modular(text).ok_or(HashError::Damaged("scrypt")),
             Some("2a" | "2b" | "2y") => bcrypt(text).ok_or(HashError::Damaged("bcrypt")),
             _ => Err(HashError::UnknownForm),
         }
@@ -119,7 +125,9 @@ impl StoredHash {
                 u64::from(MAX_BCRYPT_COST),
                 HashError::TooManyRounds,
             ),
-            Self::Scrypt { cost, .. } | Self::ScryptKdf { cost, .. } => (
+            Self::Scrypt { cost, .. }
+            | Self::ScryptModular { cost, .. }
+            | Self::ScryptKdf { cost, .. } => (
                 cost.memory_kib() * u64::from(cost.p),
                 MAX_SCRYPT_KIB_LANES,
                 HashError::TooManyLanes,
@@ -136,7 +144,9 @@ impl StoredHash {
         match self {
             Self::Argon2 { params, .. } => params.m_cost().into(),
             Self::Bcrypt { .. } => BCRYPT_MEMORY_KIB,
-            Self::Scrypt { cost, .. } | Self::ScryptKdf { cost, .. } => cost.memory_kib(),
+            Self::Scrypt { cost, .. }
+            | Self::ScryptModular { cost, .. }
+            | Self::ScryptKdf { cost, .. } => cost.memory_kib(),
         }
     }
 
@@ -158,6 +168,9 @@ impl StoredHash {
             }
             Self::Scrypt { hash, .. } => {
                 verified(Scrypt::new().verify_password(password, hash.as_ref()))
+            }
+            Self::ScryptModular { hash, .. } => {
+                verified(Scrypt::new().verify_password(password, hash))
             }
             // Like every bcrypt that may have made it, this one takes the first 72 bytes.
             Self::Bcrypt { text, .. } => bcrypt::verify(password, text).map_err(Error::internal),
@@ -217,6 +230,41 @@ fn scrypt_phc(text: &str) -> Option<StoredHash> {
     hash.version
         .is_none()
         .then_some(StoredHash::Scrypt { hash, cost })
+}
+
+/// The logarithm of N, `r`, `p` and the salt as one field, and 32 bytes, the last character of which has four bits.
+fn scrypt_modular(text: &str) -> Option<StoredHash> {
+    let hash = scrypt::mcf::PasswordHash::new(text).ok()?;
+    let fields: Vec<_> = hash.fields().map(|field| field.as_str()).collect();
+    let [settings, output] = fields[..] else {
+        return None;
+    };
+    let [log_n, r @ .., p0, p1, p2, p3, p4] = settings.as_bytes().first_chunk::<11>()?;
+    let number = |digits: &[u8]| {
+        let digits = digits.iter().rev().copied().map(crypt_digit);
+        digits.fold(Some(0), |number, digit| Some(number? << 6 | digit?))
+    };
+    let cost = ScryptCost::new(
+        crypt_digit(*log_n)?,
+        number(r)?,
+        number(&[*p0, *p1, *p2, *p3, *p4])?,
+    )?;
+    let complete = settings.len() - 11 >= MIN_SALT_LENGTH
+        && output.len() == 43
+        && output.bytes().all(|byte| crypt_digit(byte).is_some())
+        && output.bytes().last().and_then(crypt_digit)? < 16;
+    complete.then_some(StoredHash::ScryptModular { hash, cost })
+}
+
+/// What a character of crypt(5) stands for.
+fn crypt_digit(byte: u8) -> Option<u32> {
+    Some(u32::from(match byte {
+        b'.' | b'/' => byte - b'.',
+        b'0'..=b'9' => byte - b'0' + 2,
+        b'A'..=b'Z' => byte - b'A' + 12,
+        b'a'..=b'z' => byte - b'a' + 38,
+        _ => return None,
+    }))
 }
 
 fn bcrypt(text: &str) -> Option<StoredHash> {

@@ -35,7 +35,8 @@ Fields, of which each line has at least one of id, username and email:
   id             a UUID that the account shall keep
   username, email
   emailVerified  true or false
-  passwordHash   argon2 or scrypt (PHC strings), bcrypt ($2a$, $2b$, $2y$), or scrypt-kdf (base64)
+  passwordHash   argon2 (a PHC string), bcrypt ($2a$, $2b$, $2y$), scrypt (a PHC string or $7$), or
+                 scrypt-kdf (base64)
   permissions    a list; in CSV separated by spaces
   deactivated    true or false; or deactivatedAt
   deactivatedAt, createdAt, updatedAt

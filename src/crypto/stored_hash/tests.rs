@@ -1,8 +1,9 @@
 use super::*;
 
 /// Hashes by other implementations, with their passwords: the reference implementation's own tests (argon2; one of its
-/// first version, without a number), Openwall's (bcrypt), passlib's manual and Node.js (scrypt), npm's scrypt-kdf.
-const FOREIGN: [(&str, &str); 10] = [
+/// first version, without a number), Openwall's (bcrypt), passlib's manual, Node.js and libxcrypt (scrypt),
+/// npm's scrypt-kdf.
+const FOREIGN: [(&str, &str); 12] = [
     (
         "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc",
         "password",
@@ -39,8 +40,15 @@ const FOREIGN: [(&str, &str); 10] = [
         "$scrypt$ln=10,r=8,p=1$YSBzYWx0IG9mIHNpeHRlZQ$9DoT/zFi8vnckW+HjfnYYjzWNvW1zPIdWgisnHwKd7o",
         "correct horse",
     ),
+    (
+        "$7$C6..../....SodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8D",
+        "pleaseletmein",
+    ),
+    (SCRYPT_MODULAR, "correct horse"),
     (SCRYPT_KDF, "correct horse"),
 ];
+const SCRYPT_MODULAR: &str =
+    "$7$86..../....SodiumChloride$geRDcFA0kWTgf0O6ZCdVt1ip7gcdaR2xtAbSwlsNJi7";
 const SCRYPT_KDF: &str = "c2NyeXB0AAoAAAAIAAAAAV7rlgnS/G5PeiK4292qMXMHgHABNAf/rezrLGuf+eZmWmBFGbVUWT9FkOUnuCSkHYD+Ijp4B5YJBKsUs2Ui\
                           aaKHWL8owncg0QwOq1QXKdZu";
 
@@ -155,6 +163,16 @@ fn what_is_no_hash_is_told_from_a_damaged_one() {
         "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeä".to_owned(),
         "$2b$03$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW".to_owned(),
         "$2b$xx$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW".to_owned(),
+        SCRYPT_MODULAR.replace("SodiumChloride", "salt"),
+        SCRYPT_MODULAR.replace("NJi7", "NJi"),
+        SCRYPT_MODULAR.replace("NJi7", "NJiz"),
+        SCRYPT_MODULAR.replace("NJi7", "NJ+7"),
+        SCRYPT_MODULAR.replace("NJi7", "NJi7$"),
+        SCRYPT_MODULAR.replace("86....", "8....."),
+        SCRYPT_MODULAR.replace("86....", "86zzzz"),
+        SCRYPT_MODULAR.replace("86....", "86+..."),
+        "$7$86..../...".to_owned(),
+        "$7$".to_owned(),
         SCRYPT_KDF.replace("owncg0", "owncg="),
         BASE64_STANDARD.encode(&BASE64_STANDARD.decode(SCRYPT_KDF).unwrap()[..95]),
         SCRYPT_KDF.replacen("AAoAAAAI", "AAoAAAAJ", 1),
@@ -182,6 +200,7 @@ fn what_costs_too_much_is_refused_unless_our_own_cost_the_same() {
         scrypt("ln=18,r=8,p=1"),
         scrypt("ln=14,r=8,p=16"),
         scrypt_kdf_with(18, 8, 1),
+        SCRYPT_MODULAR.replace("$86", "$G6"),
         bcrypt("14"),
     ] {
         let hash = StoredHash::parse(&text).unwrap();
@@ -198,6 +217,14 @@ fn what_costs_too_much_is_refused_unless_our_own_cost_the_same() {
         (scrypt("ln=19,r=8,p=1"), HashError::TooMuchMemory),
         (scrypt("ln=30,r=4096,p=4096"), HashError::TooMuchMemory),
         (scrypt("ln=18,r=8,p=2"), HashError::TooManyLanes),
+        (
+            SCRYPT_MODULAR.replace("$86", "$H6"),
+            HashError::TooMuchMemory,
+        ),
+        (
+            SCRYPT_MODULAR.replace("$86..../", "$C6....G"),
+            HashError::TooManyLanes,
+        ),
         (scrypt_kdf_with(20, 8, 1), HashError::TooMuchMemory),
         (scrypt_kdf_with(15, 8, 9), HashError::TooManyLanes),
         (bcrypt("15"), HashError::TooManyRounds),

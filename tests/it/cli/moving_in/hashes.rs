@@ -6,9 +6,9 @@ use super::{BCRYPT, Destination, sign_in};
 use crate::support::on_each_database;
 
 /// By other implementations: the test vectors of Argon2's (one of its first version, which wrote no number) and Openwall's
-/// bcrypt, passlib's manual and Node.js for scrypt, npm's scrypt-kdf and bcryptjs. The last one is of a password that is not
+/// bcrypt, passlib's manual and libxcrypt for scrypt, npm's scrypt-kdf and bcryptjs. The last one is of a password that is not
 /// in Unicode's NFKC.
-const HASHES: [(&str, &str, &str); 9] = [
+const HASHES: [(&str, &str, &str); 10] = [
     (
         "argon2id",
         "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc",
@@ -41,6 +41,11 @@ const HASHES: [(&str, &str, &str); 9] = [
         "password",
     ),
     (
+        "scrypt_modular",
+        "$7$C6..../....SodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8D",
+        "pleaseletmein",
+    ),
+    (
         "scrypt_kdf",
         "c2NyeXB0AAoAAAAIAAAAAV7rlgnS/G5PeiK4292qMXMHgHABNAf/rezrLGuf+eZmWmBFGbVUWT9FkOUnuCSkHYD+Ijp4B5YJBKsUs2UiaaKHWL8owncg0QwOq1Q\
          XKdZu",
@@ -58,7 +63,7 @@ on_each_database! {
         let destination = Destination::of(&database);
         let lines = HASHES.map(|(name, hash, _)| json!({ "username": name, "passwordHash": hash }).to_string());
         let import = destination.import("accounts.jsonl", lines.join("\n"));
-        assert_eq!(import.counts(), [9, 0, 0], "{}", import.0.stderr);
+        assert_eq!(import.counts(), [10, 0, 0], "{}", import.0.stderr);
         let server = destination.serve();
         for (name, hash, password) in HASHES {
             let before = destination.row(name).await;
@@ -82,7 +87,7 @@ on_each_database! {
         }
         drop(server);
         // What has been made anew is still the account that was imported.
-        assert_eq!(destination.import_again("accounts.jsonl").counts(), [0, 9, 0]);
+        assert_eq!(destination.import_again("accounts.jsonl").counts(), [0, 10, 0]);
     }
 
     async fn an_account_keeps_its_state(database: TestDatabase) {
