@@ -78,6 +78,11 @@ bench: test-tools ## Measure a release build beside yardsticks on the same stack
 	$(CARGO) build --release --workspace $(CARGO_FLAGS)
 	$${CARGO_TARGET_DIR:-target}/release/sessiongraph-bench --binaries $${CARGO_TARGET_DIR:-target}/release $(BENCH)
 
+.PHONY: bench-import
+bench-import: test-tools ## Import a million accounts with a release build, and export them (BENCH='--accounts 100000 --format csv')
+	$(CARGO) build --release --workspace $(CARGO_FLAGS)
+	$${CARGO_TARGET_DIR:-target}/release/moving-in --binaries $${CARGO_TARGET_DIR:-target}/release $(BENCH)
+
 .PHONY: soak
 soak: bench/node_modules/.package-lock.json ## Load a release build for 15 minutes and report its memory (MINUTES=, SUBSCRIPTIONS=)
 	$(CARGO) build --release $(CARGO_FLAGS)

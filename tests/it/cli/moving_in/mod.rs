@@ -1,6 +1,7 @@
 //! `import` and `export`.
 
 mod collisions;
+mod documentation;
 mod hashes;
 mod interrupted;
 mod lines;
