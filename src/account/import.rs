@@ -89,7 +89,7 @@ impl Accounts {
     /// # Errors
     ///
     /// `BAD_USER_INPUT` naming the field.
-    pub fn check_import(&self, imported: ImportedAccount) -> Result<Arrival> {
+    pub fn check_import(&self, imported: &ImportedAccount) -> Result<Arrival> {
         let username = imported.username.as_deref();
         let username = username.map(Username::parse).transpose()?;
         let email = imported.email.as_deref().map(Email::parse).transpose()?;

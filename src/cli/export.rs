@@ -87,7 +87,7 @@ const HEADER: [&str; 9] = [
 
 enum Writer<W: Write> {
     Jsonl(W),
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
 }
 
 impl<W: Write> Writer<W> {
@@ -97,7 +97,7 @@ impl<W: Write> Writer<W> {
             Format::Csv => {
                 let mut csv = csv::Writer::from_writer(out);
                 csv.write_record(HEADER)?;
-                Self::Csv(csv)
+                Self::Csv(Box::new(csv))
             }
         })
     }

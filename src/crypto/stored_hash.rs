@@ -235,14 +235,14 @@ fn scrypt_phc(text: &str) -> Option<StoredHash> {
 /// The logarithm of N, `r`, `p` and the salt as one field, and 32 bytes, the last character of which has four bits.
 fn scrypt_modular(text: &str) -> Option<StoredHash> {
     let hash = scrypt::mcf::PasswordHash::new(text).ok()?;
-    let fields: Vec<_> = hash.fields().map(|field| field.as_str()).collect();
-    let [settings, output] = fields[..] else {
+    let fields: Vec<_> = text.split('$').collect();
+    let ["", "7", settings, output] = fields[..] else {
         return None;
     };
     let [log_n, r @ .., p0, p1, p2, p3, p4] = settings.as_bytes().first_chunk::<11>()?;
     let number = |digits: &[u8]| {
-        let digits = digits.iter().rev().copied().map(crypt_digit);
-        digits.fold(Some(0), |number, digit| Some(number? << 6 | digit?))
+        let mut digits = digits.iter().rev().copied().map(crypt_digit);
+        digits.try_fold(0, |number, digit| Some(number << 6 | digit?))
     };
     let cost = ScryptCost::new(
         crypt_digit(*log_n)?,

@@ -143,7 +143,7 @@ fn read(
             Some(header) => {
                 let csv = header.map_err(BadLine::whole).and_then(Csv::new);
                 let csv = csv.map_err(|bad| io::Error::other(format!("the first line: {bad}")))?;
-                Records::Csv(csv)
+                Records::Csv(Box::new(csv))
             }
         },
     };
@@ -152,7 +152,7 @@ fn read(
         let record = line
             .map_err(BadLine::whole)
             .and_then(|line| records.read(line));
-        let arrival = record.and_then(|account| Ok(accounts.check_import(account)?));
+        let arrival = record.and_then(|account| Ok(accounts.check_import(&account)?));
         batch.last_line = lines.number;
         batch.bytes = lines.bytes;
         match arrival {

@@ -72,7 +72,7 @@ impl From<Error> for BadLine {
 /// How lines are read.
 pub(super) enum Records {
     JsonLines,
-    Csv(Csv),
+    Csv(Box<Csv>),
 }
 
 impl Records {

@@ -21,6 +21,7 @@ fn assert_complaints(import: &Import, expected: &[(u64, &str, &str)]) {
 }
 
 /// Each between two good lines: what is appended, with the field and some words of the reason.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn bad_objects() -> Vec<(String, &'static str, &'static str)> {
     let object = |value: Value| value.to_string();
     let costly = "$2b$15$X9DIgVLGS9AFX9QeMG6LUurNdOMkmpu6EYZWr3fVBI/Ho2XTEOKLG";
