@@ -82,6 +82,11 @@ bench: test-tools ## Measure a release build beside yardsticks on the same stack
 bench-pure: ## Measure what asks no database: tokens, the rotation's decision, the extensions (BENCH='verify')
 	$(CARGO) bench $(CARGO_FLAGS) --bench pure -- $(BENCH)
 
+.PHONY: bench-import
+bench-import: test-tools ## Import a million accounts with a release build, and export them (BENCH='--accounts 100000 --format csv')
+	$(CARGO) build --release --workspace $(CARGO_FLAGS)
+	$${CARGO_TARGET_DIR:-target}/release/moving-in --binaries $${CARGO_TARGET_DIR:-target}/release $(BENCH)
+
 .PHONY: soak
 soak: bench/node_modules/.package-lock.json ## Load a release build for 15 minutes and report its memory (MINUTES=, SUBSCRIPTIONS=)
 	$(CARGO) build --release $(CARGO_FLAGS)

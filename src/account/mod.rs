@@ -4,6 +4,7 @@ mod create;
 mod find;
 mod guessing;
 mod identifier;
+mod import;
 mod password;
 mod sign_in;
 mod sign_up;
@@ -17,6 +18,7 @@ pub use self::{
     create::NewAccount,
     find::AccountSelector,
     identifier::{Email, Identifier, Username},
+    import::{Arrival, IMPORT_BATCH, Imported, ImportedAccount},
     password::ChangePassword,
     sign_in::{CreateSession, SignIn},
     sign_up::SignUp,

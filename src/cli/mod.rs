@@ -2,6 +2,9 @@
 //! other than 0.
 
 mod account;
+mod export;
+mod format;
+mod import;
 mod keys;
 mod serve;
 
@@ -17,6 +20,9 @@ use sessiongraph::{
     database, graphql,
     services::{self, Services},
 };
+
+/// The exit status of an import that was done but for some bad lines; 2 is that of arguments which cannot be meant.
+const REJECTED: u8 = 3;
 
 type CommandResult = Result<(), Box<dyn Error + Send + Sync>>;
 
@@ -56,6 +62,11 @@ enum Task {
     /// Accounts
     #[command(subcommand)]
     Account(AccountTask),
+    /// Make accounts of another system, with the hashes of their passwords
+    #[command(after_long_help = import::HELP)]
+    Import(import::Import),
+    /// Write all accounts to standard output, as `import` takes them
+    Export(export::Export),
 }
 
 #[derive(Subcommand)]
@@ -72,7 +83,11 @@ pub(crate) async fn run() -> ExitCode {
         Err(error) => {
             // Nothing is left to do about an error of standard error.
             let _ = writeln!(io::stderr(), "error: {}", describe(error.as_ref()));
-            ExitCode::FAILURE
+            if error.is::<import::Rejected>() {
+                ExitCode::from(REJECTED)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -110,6 +125,8 @@ async fn dispatch(matches: &ArgMatches) -> CommandResult {
         Task::Account(AccountTask::Create(create)) => {
             account::create(&open(&config).await?, create).await
         }
+        Task::Import(import) => import::import(&open(&config).await?, import).await,
+        Task::Export(export) => export::export(&open(&config).await?, export).await,
     }
 }
 

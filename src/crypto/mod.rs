@@ -7,6 +7,7 @@ pub mod password;
 mod pem_keys;
 pub(crate) mod sealed;
 mod signing_keys;
+pub(crate) mod stored_hash;
 mod verified_tokens;
 
 use aws_lc_rs::digest;

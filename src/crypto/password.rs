@@ -1,4 +1,4 @@
-//! Passwords: Argon2id (RFC 9106) on a bounded pool with a bounded queue.
+//! Passwords: Argon2id (RFC 9106) on a bounded pool with a bounded queue. Hashes of other makes are verified there too.
 //!
 //! A hash takes tens of milliseconds and megabytes on purpose. As many run at once as there are cores; the rest waits in
 //! a queue that is bounded, of which one client network holds a quarter at most, and which sign-ups cannot fill. A place in
@@ -13,14 +13,15 @@ use std::{
 };
 
 use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
+    Algorithm, Argon2, Params, PasswordHasher as _, Version,
     password_hash::{self, phc::PasswordHash},
 };
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use unicode_normalization::UnicodeNormalization;
 
+use super::stored_hash::{HashError, StoredHash};
 use crate::{
     error::{Error, Result},
     metrics,
@@ -30,6 +31,8 @@ use crate::{
 
 const SALT_LENGTH: usize = 16;
 const HASH_LENGTH: usize = 32;
+/// How much memory all verifications together may take whose hashes need more than our own: imported ones.
+const COSTLY_MEMORY_MIB: u32 = 512;
 
 /// Costs of one hash, and how many may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,23 +61,41 @@ impl Default for PasswordPolicy {
 
 /// A password, normalised to NFKC, so that the same keys typed on another system give the same bytes.
 #[derive(Clone)]
-pub struct Password(SecretString);
+pub struct Password {
+    normalised: SecretString,
+    /// Where it differs: other systems, whose hashes were imported, may have hashed it so.
+    typed: Option<SecretString>,
+}
 
 impl Password {
     /// Normalises what was typed. Any length: whether it may be set is [`Password::is_settable`].
     #[must_use]
     pub fn new(typed: &str) -> Self {
-        Self(SecretString::from(typed.nfkc().collect::<String>()))
+        let normalised: String = typed.nfkc().collect();
+        Self {
+            typed: (normalised != typed).then(|| typed.into()),
+            normalised: normalised.into(),
+        }
     }
 
     /// Whether it has the 8 to 256 characters that a new password needs.
     #[must_use]
     pub fn is_settable(&self) -> bool {
-        (8..=256).contains(&self.0.expose_secret().chars().take(257).count())
+        (8..=256).contains(&self.normalised.expose_secret().chars().take(257).count())
     }
 
     fn bytes(&self) -> &[u8] {
-        self.0.expose_secret().as_bytes()
+        self.normalised.expose_secret().as_bytes()
+    }
+
+    fn verify(&self, hash: &StoredHash) -> Result<Match> {
+        if hash.verify(self.bytes())? {
+            return Ok(Match::Normalised);
+        }
+        match &self.typed {
+            Some(typed) if hash.verify(typed.expose_secret().as_bytes())? => Ok(Match::AsTyped),
+            _ => Ok(Match::No),
+        }
     }
 }
 
@@ -84,12 +105,20 @@ impl fmt::Debug for Password {
     }
 }
 
+/// Which form of a password is the one that a hash was made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Match {
+    Normalised,
+    AsTyped,
+    No,
+}
+
 /// What a verification found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It is the password; `outdated` where the hash was made with other parameters and should be made anew.
+    /// It is the password; `outdated` where the hash should be made anew.
     Right {
-        /// Whether the hash has other parameters than today's.
+        /// Whether the hash is anything but Argon2id with today's parameters, of the normalised password.
         outdated: bool,
     },
     /// It is not.
@@ -122,10 +151,12 @@ pub(crate) struct PasswordPool {
     policy: PasswordPolicy,
     random: Arc<dyn Random>,
     /// Verified where there is no hash to verify, so that an unknown identifier costs what a known one does.
-    dummy: String,
+    dummy: StoredHash,
     workers: Arc<Semaphore>,
     /// New hashes pass through this first: however many wait, sign-ins get the other workers.
     new_hashes: Semaphore,
+    /// In MiB; see [`COSTLY_MEMORY_MIB`].
+    costly_memory: Arc<Semaphore>,
     queued: Arc<Mutex<Queue>>,
 }
 
@@ -154,6 +185,7 @@ impl PasswordPool {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
         let workers = thread::available_parallelism().map_or(1, usize::from);
         let dummy = dummy_hash(&params, random.as_ref())?;
+        let dummy = StoredHash::parse(&dummy).map_err(Error::internal)?;
         Ok(Self {
             argon2,
             policy,
@@ -161,6 +193,7 @@ impl PasswordPool {
             dummy,
             workers: Arc::new(Semaphore::new(workers)),
             new_hashes: Semaphore::new((workers / 2).max(1)),
+            costly_memory: Arc::new(Semaphore::new(COSTLY_MEMORY_MIB as usize)),
             queued: Arc::default(),
         })
     }
@@ -198,14 +231,18 @@ impl PasswordPool {
         let salt = random::bytes::<SALT_LENGTH>(self.random.as_ref())?;
         let argon2 = self.argon2.clone();
         self.work(place, move || {
-            let hash: PasswordHash = argon2.hash_password_with_salt(password.bytes(), &salt)?;
+            let hash: PasswordHash = argon2
+                .hash_password_with_salt(password.bytes(), &salt)
+                .map_err(Error::internal)?;
             Ok(hash.to_string())
         })
         .await?
-        .map_err(Error::internal)
     }
 
-    /// Whether it is the password that a PHC string was made of. Without one, the same work is done for nothing.
+    /// Whether it is the password that a hash was made of. Without one, the work of one of our own is done for nothing.
+    ///
+    /// A hash that was imported takes as long as it takes in its own form, until it is made anew: up to then, the time of
+    /// a failed sign-in can tell such an account from an identifier that nobody has.
     ///
     /// # Errors
     ///
@@ -217,29 +254,59 @@ impl PasswordPool {
         password: Password,
         hash: Option<String>,
     ) -> Result<Verdict> {
-        let (argon2, known) = (self.argon2.clone(), hash.is_some());
-        let hash = hash.unwrap_or_else(|| self.dummy.clone());
-        let verified = self
-            .work(place, move || {
-                let hash = PasswordHash::new(&hash)?;
-                argon2.verify_password(password.bytes(), &hash)?;
-                Ok(Params::try_from(&hash).ok())
-            })
-            .await?;
-        match verified {
-            Ok(params) if known => Ok(Verdict::Right {
-                outdated: params.as_ref() != Some(self.argon2.params()),
-            }),
-            Ok(_) | Err(password_hash::Error::PasswordInvalid) => Ok(Verdict::Wrong),
-            Err(error) => Err(Error::internal(error)),
+        let Some(text) = hash else {
+            let dummy = self.dummy.clone();
+            self.work(place, move || password.verify(&dummy)).await??;
+            return Ok(Verdict::Wrong);
+        };
+        let hash = StoredHash::parse(&text).map_err(Error::internal)?;
+        let is_todays = hash.is_argon2id_with(self.argon2.params());
+        let memory = self.reserve(&place, &hash).await?;
+        let verified = self.work(place, move || {
+            let verified = password.verify(&hash);
+            drop(memory);
+            verified
+        });
+        Ok(match verified.await?? {
+            Match::Normalised => Verdict::Right {
+                outdated: !is_todays,
+            },
+            Match::AsTyped => Verdict::Right { outdated: true },
+            Match::No => Verdict::Wrong,
+        })
+    }
+
+    /// Whether a text is a hash that [`verify`](Self::verify) takes, at a cost that anybody may cause.
+    pub(crate) fn check_imported(&self, hash: &str) -> std::result::Result<(), HashError> {
+        StoredHash::parse(hash)?.ensure_affordable(self.argon2.params())
+    }
+
+    /// Whether a hash is Argon2id with today's parameters, as a sign-in leaves it behind.
+    pub(crate) fn is_todays(&self, hash: &str) -> bool {
+        StoredHash::parse(hash).is_ok_and(|hash| hash.is_argon2id_with(self.argon2.params()))
+    }
+
+    /// Waits until there is memory for a hash that takes more than one of our own.
+    async fn reserve(
+        &self,
+        place: &Place,
+        hash: &StoredHash,
+    ) -> Result<Option<OwnedSemaphorePermit>> {
+        if hash.memory_kib() <= self.argon2.params().m_cost().into() {
+            return Ok(None);
         }
+        // Ours from before the configuration changed may take more than all of it.
+        let mib = u32::try_from(hash.memory_kib().div_ceil(1024)).unwrap_or(u32::MAX);
+        let memory = Arc::clone(&self.costly_memory).acquire_many_owned(mib.min(COSTLY_MEMORY_MIB));
+        let turn = async { memory.await.map_err(Error::internal) };
+        place.waiting.unless_gone(turn).await.map(Some)
     }
 
     async fn work<T: Send + 'static>(
         &self,
         place: Place,
-        work: impl FnOnce() -> password_hash::Result<T> + Send + 'static,
-    ) -> Result<password_hash::Result<T>> {
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
         let workers = Arc::clone(&self.workers);
         let turn = async { workers.acquire_owned().await.map_err(Error::internal) };
         let turn = place.waiting.unless_gone(turn).await?;

@@ -21,7 +21,8 @@ pub struct Model {
     pub email: Option<String>,
     /// Whether the application says that the address is the account's.
     pub email_verified: bool,
-    /// Argon2id as a PHC string; absent where the account cannot sign in with a password.
+    /// Argon2id as a PHC string, or what was imported, up to the next sign-in; absent where the account cannot sign in with
+    /// a password.
     pub password_hash: Option<String>,
     /// RFC 6749 scope tokens, separated by one space, as the access token's `scope` claim carries them.
     pub permissions: String,

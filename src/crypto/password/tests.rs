@@ -167,3 +167,44 @@ fn lengths_are_counted_in_characters() {
     assert!(Password::new("\u{1f600}".repeat(8).as_str()).is_settable());
     assert!(!Password::new(&"a".repeat(257)).is_settable());
 }
+
+/// As a system that does not normalise would have hashed it: a ligature, and a letter with its accent apart.
+#[tokio::test]
+async fn an_imported_hash_may_be_of_the_password_as_it_is_typed() {
+    let pool = pool(CHEAP);
+    let typed = "e\u{301}te\u{301} 20 \u{fb01}n";
+    let hash = "$2b$04$eOnmKvdls0x3G6VJKzsv1.CzGhO7KYdC6CzbniTGOO9YgbL.brZ8.";
+    let right = Verdict::Right { outdated: true };
+    assert_eq!(verify(&pool, typed, Some(hash)).await, right);
+    assert_eq!(
+        verify(&pool, "\u{e9}t\u{e9} 20 fin", Some(hash)).await,
+        Verdict::Wrong
+    );
+    assert_eq!(verify(&pool, "other", Some(hash)).await, Verdict::Wrong);
+}
+
+#[tokio::test]
+async fn hashes_that_take_much_memory_wait_for_it() {
+    let pool = Arc::new(pool(CHEAP));
+    // 64 MiB.
+    let hash =
+        "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E";
+    let taken = pool
+        .costly_memory
+        .acquire_many(COSTLY_MEMORY_MIB - 63)
+        .await
+        .unwrap();
+    let waits = {
+        let pool = Arc::clone(&pool);
+        tokio::spawn(async move { verify(&pool, "password", Some(hash)).await })
+    };
+    tokio::task::yield_now().await;
+    assert!(!waits.is_finished());
+    // Others pass it.
+    assert_eq!(verify(&pool, "password", None).await, Verdict::Wrong);
+    drop(taken);
+    let right = Verdict::Right { outdated: true };
+    assert_eq!(waits.await.unwrap(), right);
+    let left = pool.costly_memory.available_permits();
+    assert_eq!(left, COSTLY_MEMORY_MIB as usize);
+}

@@ -108,6 +108,8 @@ impl Connection {
     /// Serves the connection until either side closes it.
     pub(super) async fn run(mut self, mut socket: WebSocket) {
         let Err(close) = self.serve(&mut socket).await else {
+            // The answer to the client's close (RFC 6455 section 5.5.1) is written by reading on.
+            let _ = timeout(CLOSE_TIMEOUT, socket.recv()).await;
             return;
         };
         // An operation ends with the session or the server; a connection that breaks ends none.

@@ -4,6 +4,7 @@ mod accounts;
 mod configuration;
 mod keys;
 mod killed;
+mod moving_in;
 mod postgres_faults;
 mod replicas;
 mod secret_rotation;

@@ -234,4 +234,13 @@ on_each_database! {
         let heard: HashSet<_> = [socket.next().await, socket.next().await].map(|event| event["id"].to_string()).into();
         assert_eq!(heard, HashSet::from(["\"1\"".to_owned(), "\"3\"".to_owned()]));
     }
+
+    async fn a_close_is_answered_with_its_own_code(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let ada = app.engine.sign_up("ada").await;
+        assert_eq!(Socket::connect(&app).await.close(1000).await, 1000);
+        let mut subscribed = Socket::signed_in(&app, token(&ada)).await;
+        subscribed.subscribe("1", EVENTS).await;
+        assert_eq!(subscribed.close(4999).await, 4999);
+    }
 }
