@@ -78,6 +78,10 @@ bench: test-tools ## Measure a release build beside yardsticks on the same stack
 	$(CARGO) build --release --workspace $(CARGO_FLAGS)
 	$${CARGO_TARGET_DIR:-target}/release/sessiongraph-bench --binaries $${CARGO_TARGET_DIR:-target}/release $(BENCH)
 
+.PHONY: bench-pure
+bench-pure: ## Measure what asks no database: tokens, the rotation's decision, the extensions (BENCH='verify')
+	$(CARGO) bench $(CARGO_FLAGS) --bench pure -- $(BENCH)
+
 .PHONY: soak
 soak: bench/node_modules/.package-lock.json ## Load a release build for 15 minutes and report its memory (MINUTES=, SUBSCRIPTIONS=)
 	$(CARGO) build --release $(CARGO_FLAGS)
@@ -136,6 +140,18 @@ schema: ## Write schema.graphql anew
 	@mkdir -p target
 	$(print_schema) >target/schema.graphql
 	@cp target/schema.graphql schema.graphql
+
+.PHONY: docs-configuration
+docs-configuration: ## Write docs/configuration.md anew
+	@mkdir -p target
+	$(CARGO) run --quiet $(CARGO_FLAGS) -- config --reference >target/configuration.md
+	@cp target/configuration.md docs/configuration.md
+
+.PHONY: book
+book: ## Build the documentation as a book, target/book/docs/index.html (installs mdBook)
+	@command -v mdbook >/dev/null || $(CARGO) install --locked mdbook --version '^0.5'
+	@command -v mdbook-mermaid >/dev/null || $(CARGO) install --locked mdbook-mermaid --version '^0.17'
+	@scripts/book
 
 .PHONY: format
 format: ## Format the code

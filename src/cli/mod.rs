@@ -39,7 +39,11 @@ enum Task {
     /// Print the schema
     Schema,
     /// Print the configuration that is in force, secrets masked
-    Config,
+    Config {
+        /// Print what can be configured instead, as Markdown
+        #[arg(long)]
+        reference: bool,
+    },
     /// Keys that sign access tokens
     #[command(subcommand)]
     SigningKey(keys::SigningKeyTask),
@@ -80,14 +84,16 @@ fn command() -> Command {
 async fn dispatch(matches: &ArgMatches) -> CommandResult {
     let cli = Cli::from_arg_matches(matches)?;
     let task = cli.command.unwrap_or(Task::Serve);
-    // The schema is the same whatever is configured.
-    if matches!(task, Task::Schema) {
-        return print(&graphql::sdl());
+    // Both are the same whatever is configured.
+    match task {
+        Task::Schema => return print(&graphql::sdl()),
+        Task::Config { reference: true } => return print(&config::reference()),
+        _ => {}
     }
     let config = Config::from_process(matches)?;
     match task {
         Task::Schema => Ok(()),
-        Task::Config => print(&config.describe()),
+        Task::Config { .. } => print(&config.describe()),
         Task::Serve => serve::serve(config).await,
         Task::Migrate => {
             database::migrate(&services::connect(&config).await?).await?;

@@ -83,6 +83,11 @@ macro_rules! keys {
             secret: <$kind as Kind>::SECRET,
         }, )* ];
 
+        /// What each key allows, in the order of [`KEYS`], to follow "must be".
+        pub(super) fn allowed() -> [String; KEYS.len()] {
+            [ $( <$kind as Kind>::allowed(), )* ]
+        }
+
         /// A configuration in the making: `None` is a value that could not be had, of which an error
         /// tells.
         pub(super) struct Draft { $( pub(super) $key: Option<$type>, )* }

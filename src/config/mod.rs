@@ -21,6 +21,7 @@ mod keys;
 mod kind;
 mod layers;
 mod numbers;
+mod reference;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use clap::ArgMatches;
 pub use self::cli::{args, file_from_matches, from_matches};
 pub use self::error::{ConfigError, ConfigErrors, Layer};
 pub use self::keys::{Config, KEYS, Key};
+pub use self::reference::reference;
 pub use self::sources::Sources;
 pub use self::types::{
     ForwardedHeader, LogFormat, Origin, Rate, SigningAlgorithm, UserAgentBinding,

@@ -168,7 +168,7 @@ impl Claims {
 /// # Errors
 ///
 /// `INTERNAL_SERVER_ERROR` when the key does not fit its algorithm.
-pub(crate) fn sign(key: &SigningKey, claims: &Claims) -> Result<SecretString> {
+pub fn sign(key: &SigningKey, claims: &Claims) -> Result<SecretString> {
     let mut header = Header::new(key.algorithm.jws());
     header.typ = Some(TYPE.to_owned());
     header.kid = Some(key.kid.clone());
@@ -179,7 +179,7 @@ pub(crate) fn sign(key: &SigningKey, claims: &Claims) -> Result<SecretString> {
 
 /// Why a text is no access token of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// Malformed, bad signature, wrong issuer or audience.
     NotGenuine,
     /// No key has this `kid`, or none any more.
@@ -190,7 +190,7 @@ pub(crate) enum Refusal {
 
 /// Checks signatures, issuer, audience and type.
 #[derive(Debug)]
-pub(crate) struct Verifier {
+pub struct Verifier {
     /// One for each algorithm: none accepts two.
     validations: Vec<Validation>,
     verified: VerifiedTokens,
@@ -199,7 +199,7 @@ pub(crate) struct Verifier {
 impl Verifier {
     /// A verifier that requires this issuer and this audience.
     #[must_use]
-    pub(crate) fn new(issuer: &str, audience: &str) -> Self {
+    pub fn new(issuer: &str, audience: &str) -> Self {
         let validations = SigningAlgorithm::ALL.map(|algorithm| {
             let mut validation = Validation::new(algorithm.jws());
             validation.set_issuer(&[issuer]);
@@ -221,7 +221,7 @@ impl Verifier {
     /// # Errors
     ///
     /// A [`Refusal`] where the text is no access token that one of the keys signed for us.
-    pub(crate) fn verify<'a>(
+    pub fn verify<'a>(
         &self,
         token: &str,
         find_key: impl Fn(&str) -> Option<&'a VerifyingKey>,

@@ -78,7 +78,8 @@ pub use self::{
 // Under `session_events` and the upkeep, which are what programs use.
 #[doc(hidden)]
 pub use self::events::{Events, Listener, Notice, Relay, Topic};
-pub(crate) use self::state::{Circumstances, Transition, decide, is_void};
+pub(crate) use self::state::is_void;
+pub use self::state::{Circumstances, Transition, decide};
 use self::{
     exchange::UsualExchange,
     find::SessionOfAccount,

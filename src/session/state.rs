@@ -16,7 +16,7 @@ pub(crate) const MAX_RECOVERIES: i64 = 3;
 
 /// What decides about a token beside the row and the token itself.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Circumstances {
+pub struct Circumstances {
     /// The present.
     pub now: DateTime<Utc>,
     /// How long a superseded token gets its successor again; clock skew included.
@@ -31,7 +31,7 @@ pub(crate) struct Circumstances {
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Transition {
+pub enum Transition {
     /// The current token: exchange it for its successor.
     Rotate,
     /// A token one generation ahead of the row, which lost its last commit: take it as the current one.
@@ -48,11 +48,7 @@ pub(crate) enum Transition {
 
 /// Decides about a genuine token of a session that is there, of an account that is active.
 #[must_use]
-pub(crate) fn decide(
-    row: &session::Model,
-    presented: u32,
-    circumstances: &Circumstances,
-) -> Transition {
+pub fn decide(row: &session::Model, presented: u32, circumstances: &Circumstances) -> Transition {
     match row.status(circumstances.now) {
         SessionStatus::Invalidated => return Transition::Refuse(InvalidSessionReason::Invalidated),
         SessionStatus::Expired => return Transition::Refuse(InvalidSessionReason::Expired),

@@ -1,6 +1,7 @@
 //! The rings: which module may import which. A wrong import fails like any other bug.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -154,6 +155,14 @@ fn imported(code: &str) -> Vec<String> {
 fn name(text: &str) -> String {
     text.chars()
         .take_while(|character| character.is_alphanumeric() || *character == '_')
+        .collect()
+}
+
+/// What each module may use, for the page that shows it.
+pub(crate) fn allowed_imports() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let allowed = MAY_IMPORT.iter();
+    allowed
+        .map(|(module, imports)| (*module, imports.iter().copied().collect()))
         .collect()
 }
 

@@ -11,7 +11,6 @@ mod architecture;
 mod documentation;
 mod embed;
 mod live;
-mod readme;
 mod support;
 
 mod cli;

@@ -17,6 +17,14 @@ fn schema_prints_the_committed_text_whatever_is_configured() {
 }
 
 #[test]
+fn the_reference_is_printed_whatever_is_configured() {
+    let folder = Folder::new();
+    folder.write("sessiongraph.toml", "nonsense = 1");
+    let printed = folder.ok(&["config", "--reference"]);
+    assert!(printed == sessiongraph::config::reference());
+}
+
+#[test]
 fn migrate_makes_the_database_and_may_be_repeated() {
     let folder = Folder::new();
     assert_eq!(folder.ok(&["migrate"]), "");

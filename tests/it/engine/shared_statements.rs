@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::{ConnectionTrait, EntityTrait, TransactionTrait};
 use sessiongraph::{
     account::AccountChanges,
     clock::ManualClock,
+    entity::account,
     session::{LoginResult, RefreshOutcome},
 };
 use tokio::time::timeout;
@@ -42,6 +43,10 @@ on_each_database! {
             let refreshed = refreshed.unwrap();
             assert_eq!((refreshed.session.id, refreshed.outcome), (login.session.id, Some(RefreshOutcome::Rotated)));
             assert_eq!(refreshed.session, engine.row(login.session.id).await, "what is answered is what is written");
+            let account = account::Entity::find_by_id(login.account.id).one(&engine.db).await.unwrap();
+            assert_eq!(Some(&refreshed.account), account.as_ref());
+            let current = engine.session_of(&refreshed.tokens.access_token).await.unwrap();
+            assert_eq!((current.session, Some(current.account)), (refreshed.session.clone(), account));
             assert_eq!((refreshed.session.generation, refreshed.session.parent), (1, Some(0)));
             assert!(engine.session_of(&refreshed.tokens.access_token).await.is_ok());
             assert!(engine.refresh(&refreshed.tokens.refresh_token).await.is_ok());

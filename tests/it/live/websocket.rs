@@ -214,4 +214,24 @@ on_each_database! {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+
+    async fn a_document_is_subscribed_to_by_its_digest_once_it_was_sent(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let ada = app.engine.sign_up("ada").await;
+        let mut socket = Socket::signed_in(&app, token(&ada)).await;
+        let sha256 = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, EVENTS.as_bytes()));
+        let extensions = json!({ "persistedQuery": { "version": 1, "sha256Hash": sha256 } });
+        let by_digest = json!({ "type": "subscribe", "id": "1", "payload": { "extensions": extensions } });
+        socket.send(&by_digest).await;
+        let unknown = socket.next().await;
+        assert_eq!(unknown["payload"][0]["extensions"]["code"], "PERSISTED_QUERY_NOT_FOUND", "{unknown}");
+        let both = json!({ "query": EVENTS, "extensions": extensions });
+        socket.send(&json!({ "type": "subscribe", "id": "2", "payload": both })).await;
+        socket.send(&json!({ "type": "complete", "id": "2" })).await;
+        socket.send(&by_digest).await;
+        socket.subscribe("3", EVENTS).await;
+        app.engine.sign_in("ada").await;
+        let heard: HashSet<_> = [socket.next().await, socket.next().await].map(|event| event["id"].to_string()).into();
+        assert_eq!(heard, HashSet::from(["\"1\"".to_owned(), "\"3\"".to_owned()]));
+    }
 }
