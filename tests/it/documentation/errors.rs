@@ -115,7 +115,9 @@ fn it_has_every_reason_with_its_action() {
     ]
     .map(Error::invalid_session);
     let mut reasons = BTreeSet::new();
-    for error in unauthenticated.iter().chain(&invalid_session) {
+    let forbidden = [Error::new(ErrorKind::SignInTooOld { max_age: 1 })];
+    let all = unauthenticated.iter().chain(&invalid_session);
+    for error in all.chain(&forbidden) {
         let reason = error.reason().unwrap();
         let row = row(&page, 3, reason);
         assert!(row[1].starts_with(&action(error)), "{row:?}");
