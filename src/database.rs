@@ -120,3 +120,17 @@ pub(crate) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction
     };
     Ok(db.begin_with_options(options).await?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_is_not_known_is_refused_without_its_password() {
+        for url in ["mysql://ada:hunter2@db/app", "hunter2", ""] {
+            let error = connect(&DatabaseOptions::new(url)).await.unwrap_err();
+            assert_eq!(error.field(), Some("database_url"));
+            assert!(!format!("{error:?} {error}").contains("hunter2"));
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod reason;
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
+use self::reason::SIGN_IN_TOO_OLD;
 pub use self::reason::{Action, InvalidSessionReason, UnauthenticatedReason};
 
 /// Shorthand for results of this crate.
@@ -259,7 +260,7 @@ impl Error {
         match &self.kind {
             ErrorKind::Unauthenticated(reason) => Some(reason.as_str()),
             ErrorKind::InvalidSession(reason) => Some(reason.as_str()),
-            ErrorKind::SignInTooOld { .. } => Some("SIGN_IN_TOO_OLD"),
+            ErrorKind::SignInTooOld { .. } => Some(SIGN_IN_TOO_OLD),
             _ => None,
         }
     }

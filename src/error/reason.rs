@@ -23,6 +23,9 @@ impl Action {
     }
 }
 
+/// `extensions.reason` of `FORBIDDEN`, where signing in again helps.
+pub(super) const SIGN_IN_TOO_OLD: &str = "SIGN_IN_TOO_OLD";
+
 /// Why a field that needs a session did not get one: `extensions.reason` of `UNAUTHENTICATED`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnauthenticatedReason {

@@ -30,8 +30,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     (
         "http",
         &[
-            "crypto", "config", "graphql", "keys", "lease", "request", "services", "session",
-            "upkeep",
+            "crypto", "config", "graphql", "keys", "request", "services", "session", "upkeep",
         ],
     ),
     (

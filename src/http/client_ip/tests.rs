@@ -206,3 +206,24 @@ fn a_network_that_is_wider_than_the_mapped_addresses_stays_ipv6() {
     let all: IpNet = "::/0".parse().unwrap();
     assert_eq!(canonical_network(all), all);
 }
+
+#[test]
+fn networks_are_read_from_texts() {
+    let proxies = TrustedProxies::from_texts(
+        &["10.0.0.0/8", "2001:db8::1"],
+        ForwardedHeader::XForwardedFor,
+    )
+    .unwrap();
+    assert!(proxies.trusts("10.1.2.3".parse().unwrap()));
+    assert!(proxies.trusts("2001:db8::1".parse().unwrap()));
+    assert!(!proxies.trusts("2001:db8::2".parse().unwrap()));
+    for bad in [
+        "",
+        "10.0.0.0/33",
+        "proxy.example.com",
+        "10.0.0.0/8,10.1.0.0/16",
+    ] {
+        let error = TrustedProxies::from_texts(&[bad], ForwardedHeader::XForwardedFor).unwrap_err();
+        assert_eq!(error.field(), Some("trusted_proxies"));
+    }
+}
