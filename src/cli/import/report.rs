@@ -38,7 +38,7 @@ impl Report {
     pub(super) fn new(bytes: Option<u64>, rejects: Option<&Path>) -> io::Result<Self> {
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
         let template = match bytes {
-            Some(_) => "{bar:30} {percent}% {msg}, {eta} left",
+            Some(_) => "{wide_bar} {percent}%, {eta} left\n{msg}",
             None => "{spinner} {msg}",
         };
         bar.set_style(ProgressStyle::with_template(template).map_err(io::Error::other)?);
