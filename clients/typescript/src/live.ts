@@ -1,0 +1,100 @@
+// Subscriptions that outlive what they are carried by: tokens, connections, servers.
+
+import { actionOf } from "./errors.js";
+import type { ClientSession, Credential } from "./session.js";
+
+interface Sink {
+  next(result: unknown): void;
+  error(error: unknown): void;
+  complete(): void;
+}
+
+type Subscribe = (sink: Sink) => () => void;
+
+/** How one attempt ended. */
+type End = { kind: "complete" } | { kind: "failed"; error: unknown } | { kind: "refused"; result: Result };
+type Result = { readonly errors?: readonly unknown[] | undefined };
+
+/** What to do about it: at once again, later again, or no more. */
+type Next = { again: "now" | "later" } | { again: "never"; tell: (sink: Sink) => void };
+
+const UNAUTHORIZED = [4401, 4403];
+/** The client's own mistakes: trying again would repeat them. */
+const MISTAKES = [4400, 4406, 4409, 4429];
+/** What lives as long as that has begun well. */
+const STABLE_MS = 10_000;
+const LONGEST_WAIT_MS = 30_000;
+
+/** Subscribes again and again until it is told to stop, the session is over, or the server refuses the operation itself. */
+export function endless(session: ClientSession, subscribe: Subscribe, sink: Sink): () => void {
+  let stop = () => {};
+  const stopped = new Promise<void>((resolve) => (stop = resolve)).then(() => null);
+  const run = async () => {
+    for (let failures = 0; ; ) {
+      const sent = await session.credential();
+      const since = Date.now();
+      const end = await attempt(subscribe, sink, stopped);
+      const next = end && (await decide(session, sent, end));
+      if (!next) {
+        return;
+      }
+      if (next.again === "never") {
+        next.tell(sink);
+        return;
+      }
+      failures = Date.now() - since < STABLE_MS ? failures + 1 : 0;
+      const wait = failures <= 1 && next.again === "now" ? 0 : Math.min(LONGEST_WAIT_MS, 250 * 2 ** failures);
+      await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random() / 2)))]);
+    }
+  };
+  run().catch((error: unknown) => sink.error(error));
+  return stop;
+}
+
+/** One attempt, until it ends; null when it was stopped. */
+async function attempt(subscribe: Subscribe, sink: Sink, stopped: Promise<null>): Promise<End | null> {
+  let release = () => {};
+  const ended = new Promise<End>((resolve) => {
+    release = subscribe({
+      next: (result) => {
+        const action = actionOf((result as Result).errors)?.action;
+        if (action === "REFRESH" || action === "SIGN_IN") {
+          resolve({ kind: "refused", result: result as Result });
+        } else {
+          sink.next(result);
+        }
+      },
+      error: (error) => resolve({ kind: "failed", error }),
+      complete: () => resolve({ kind: "complete" }),
+    });
+  });
+  const end = await Promise.race([stopped, ended]);
+  release();
+  return end;
+}
+
+async function decide(session: ClientSession, sent: Credential, end: End): Promise<Next> {
+  const refused = (tell: (sink: Sink) => void): Next => ({ again: "never", tell });
+  const unlessOver = async (again: "now" | "later"): Promise<Next> =>
+    (await session.isSignedIn()) ? { again } : refused((sink) => sink.complete());
+  if (end.kind === "complete") {
+    // A token that has expired, a server that stops: the next attempt will tell.
+    return unlessOver("now");
+  }
+  if (end.kind === "refused") {
+    return (await session.recover(sent, end.result.errors)) ? { again: "now" } : unlessOver("later");
+  }
+  const { error } = end;
+  if (Array.isArray(error)) {
+    return (await session.recover(sent, error)) ? { again: "now" } : refused((sink) => sink.error(error));
+  }
+  const { code, response } = (error ?? {}) as { code?: number; response?: { status?: number } };
+  const status = response?.status ?? 0;
+  if (UNAUTHORIZED.includes(code ?? 0) || status === 401) {
+    return (await session.refresh(sent)) ? { again: "now" } : unlessOver("later");
+  }
+  if (MISTAKES.includes(code ?? 0) || (status >= 400 && status < 500)) {
+    return refused((sink) => sink.error(error));
+  }
+  return unlessOver("later");
+}
