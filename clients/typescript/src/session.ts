@@ -57,8 +57,14 @@ export class ClientSession {
     return this.#endpoint.credentials;
   }
 
+  /** Counts the changes: a credential of another epoch may be out of date. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
   async credential(): Promise<Credential> {
-    return { token: (await this.#store?.get())?.accessToken ?? null, epoch: this.#epoch };
+    const epoch = this.#epoch;
+    return { token: (await this.#store?.get())?.accessToken ?? null, epoch };
   }
 
   /** The headers of a request, or the `connection_init` payload of a WebSocket. */

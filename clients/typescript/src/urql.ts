@@ -14,11 +14,15 @@ declare module "@urql/core" {
 /** What `authExchange` is to do. It stands before `fetchExchange`, and behind `cacheExchange`. */
 export function sessionAuth(session: ClientSession): (utilities: AuthUtilities) => Promise<AuthConfig> {
   return async (utilities) => {
-    // urql asks for it synchronously, so it is read whenever it may have changed.
+    // urql asks for it synchronously, so it is read ahead; an operation that comes in the middle of that waits.
     let held = await session.credential();
-    session.listen(() => void session.credential().then((credential) => (held = credential)));
+    session.listen(() => void read());
+    const read = async () => {
+      held = await session.credential();
+    };
     let failed = held;
     return {
+      willAuthError: () => held.epoch !== session.epoch,
       addAuthToOperation: (operation) =>
         withCredential(utilities.appendHeaders(operation, headersOf(held)), held, session.credentials),
       didAuthError: ({ graphQLErrors }, { context }) => {
@@ -32,7 +36,7 @@ export function sessionAuth(session: ClientSession): (utilities: AuthUtilities) 
       },
       refreshAuth: async () => {
         await session.refresh(failed);
-        held = await session.credential();
+        await read();
       },
     };
   };
