@@ -22,7 +22,7 @@ const UNAUTHORIZED = [4401, 4403];
 /** The client's own mistakes: trying again would repeat them. */
 const MISTAKES = [4400, 4406, 4409, 4429];
 /** What lives as long as that has begun well. */
-const STABLE_MS = 10_000;
+const STABLE_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
 
 /** Subscribes again and again until it is told to stop, the session is over, or the server refuses the operation itself. */

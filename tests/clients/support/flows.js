@@ -24,9 +24,11 @@ export function flows(name, { connect, repeats = 0 }) {
     let prompts;
     let session;
     let endpoint;
+    let expired;
     before(async () => {
       world = await startWorld();
       endpoint = `${world.endpoint}?by=${encodeURIComponent(name)}`;
+      expired = await Promise.all([1, 2, 3].map(() => signUpExpired(world)));
     });
     after(() => world?.stop());
     beforeEach(() => {
@@ -52,7 +54,7 @@ export function flows(name, { connect, repeats = 0 }) {
     const settle = (client) => Promise.allSettled(THIRTY.map((first) => client.query(first)));
 
     test("thirty operations with an expired token: one refresh, and all of them are answered", async () => {
-      const account = await signUpExpired(world);
+      const account = expired.pop();
       const client = await open(account);
       const counted = await refreshesOf(world, async () => {
         const viewers = await Promise.all(THIRTY.map((first) => client.query(first)));
@@ -64,7 +66,7 @@ export function flows(name, { connect, repeats = 0 }) {
     });
 
     test("a refresh while others are under way: who comes late does not refresh again", async () => {
-      const client = await open(await signUpExpired(world));
+      const client = await open(expired.pop());
       const counting = globalThis.fetch;
       // The first half of the operations is answered only when the others have been through with everything.
       let let_go;
@@ -88,11 +90,11 @@ export function flows(name, { connect, repeats = 0 }) {
     });
 
     for (const [state, make, told] of [
-      ["expired token", signUpExpired, "INVALID_SESSION"],
-      ["token that would still hold", signUp, "UNAUTHENTICATED"],
+      ["and the token has expired", () => expired.pop(), "INVALID_SESSION"],
+      ["and the token would hold", () => signUp(world), "UNAUTHENTICATED"],
     ]) {
-      test(`the session has ended, with an ${state}: one prompt, and no loop`.replace("an token", "a token"), async () => {
-        const account = await make(world);
+      test(`the session has ended, ${state}: one prompt, and no loop`, async () => {
+        const account = await make();
         const client = await open(account);
         await endSessions(world, account.username);
         requests.length = 0;
@@ -100,7 +102,7 @@ export function flows(name, { connect, repeats = 0 }) {
         assert.ok(outcomes.every(({ status }) => status === "rejected"));
         assert.deepEqual(prompts.map(({ extensions }) => extensions.code), [told]);
         assert.ok(requests.length <= 31 + 30 * repeats, `${requests.length} requests`);
-        assert.equal(requests.filter((body) => body.includes("refreshTokens")).length, state === "expired token" ? 1 : 0);
+        assert.equal(requests.filter((body) => body.includes("refreshTokens")).length, told === "INVALID_SESSION" ? 1 : 0);
 
         // Nobody has signed in yet: nothing is asked of the user again, and nothing refreshed.
         await settle(client);

@@ -19,8 +19,9 @@ export async function startWorld({ host = "127.0.0.1", allowedOrigin = "http://1
     await Promise.all(started.map(({ program }) => program.stop()));
     rmSync(folder, { recursive: true, force: true });
   };
-  const serve = async (...more) => {
-    const port = await freePort();
+  /** One more server on the same database, at a port of its own or at that of another one that is gone. */
+  const serve = async ({ port, more = [] } = {}) => {
+    port ??= await freePort();
     const direct = `http://127.0.0.1:${port}`;
     const program = await start({
       command: BINARY,
@@ -33,14 +34,15 @@ export async function startWorld({ host = "127.0.0.1", allowedOrigin = "http://1
       env: environment(),
       ready: `${direct}/health/ready`,
     });
-    const server = { program, endpoint: `http://${host}:${port}/graphql`, direct, client: new Client(`${direct}/graphql`) };
+    const server = { port, program, endpoint: `http://${host}:${port}/graphql`, direct, client: new Client(`${direct}/graphql`) };
     started.push(server);
     return server;
   };
   try {
     return {
       ...(await serve()),
-      shortLived: await serve("--access-token-ttl", `${SHORT_MS}ms`),
+      shortLived: await serve({ more: ["--access-token-ttl", `${SHORT_MS}ms`] }),
+      serve,
       stop,
     };
   } catch (error) {
