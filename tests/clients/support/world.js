@@ -9,7 +9,8 @@ import { BINARY } from "../../gateways/support/binary.js";
 import { Client, PASSWORD } from "../../gateways/support/client.js";
 import { environment, freePort, start } from "../../gateways/support/process.js";
 
-const SHORT_MS = 2_000;
+/** How long a token of the short-lived server holds. */
+export const SHORT_MS = 2_000;
 
 /** Both servers, at `host`; pages of `allowedOrigin` may bring cookies. */
 export async function startWorld({ host = "127.0.0.1", allowedOrigin = "http://127.0.0.1", flags = [] } = {}) {
