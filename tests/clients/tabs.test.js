@@ -19,153 +19,156 @@ const PLACES = [
   { name: "tokens in the header, without Web Locks", host: "app.test", kind: "headerSession", transport: "BODY", locks: false },
 ];
 
-let browser;
-before(async () => (browser = await startBrowser()));
-after(() => browser?.close());
+// Most of their time is waiting.
+describe("two tabs", { concurrency: true }, () => {
+  let browser;
+  before(async () => (browser = await startBrowser()));
+  after(() => browser?.close());
 
-for (const { name, host, kind, transport, locks } of PLACES) {
-  describe(`two tabs, ${name}`, () => {
-    let site;
-    let world;
-    before(async () => {
-      site = await startSite(host);
-      world = await startWorld({ host, allowedOrigin: site.origin });
-    });
-    after(async () => {
-      await world?.stop();
-      await site?.stop();
-    });
+  for (const { name, host, kind, transport, locks } of PLACES) {
+    describe(name, () => {
+      let site;
+      let world;
+      before(async () => {
+        site = await startSite(host);
+        world = await startWorld({ host, allowedOrigin: site.origin });
+      });
+      after(async () => {
+        await world?.stop();
+        await site?.stop();
+      });
 
-    /** Two tabs in a browser of their own in which somebody has signed in, at a server of this world's. */
-    async function open(work, server = world) {
-      const account = await signUp(world);
-      const context = await browser.newContext();
-      try {
-        const first = await openTab(context, server.endpoint);
-        await signIn(first, account);
-        await work({ account, context, tabs: [first, await openTab(context, server.endpoint)] });
-      } finally {
-        await context.close();
+      /** Two tabs in a browser of their own in which somebody has signed in, at a server of this world's. */
+      async function open(work, server = world) {
+        const account = await signUp(world);
+        const context = await browser.newContext();
+        try {
+          const first = await openTab(context, server.endpoint);
+          await signIn(first, account);
+          await work({ account, context, tabs: [first, await openTab(context, server.endpoint)] });
+        } finally {
+          await context.close();
+        }
       }
-    }
 
-    async function openTab(context, endpoint) {
-      const page = await context.newPage();
-      await page.goto(site.origin);
-      await page.addScriptTag({ content: bundle });
-      assert.equal(await page.evaluate(() => "locks" in navigator), locks);
-      await page.evaluate(
-        ({ kind, endpoint }) => {
-          const { session, apollo } = globalThis.recipes;
-          globalThis.prompts = [];
-          globalThis.session = session[kind](endpoint, () => globalThis.prompts.push(location.href));
-          globalThis.client = apollo.connect(globalThis.session, endpoint);
-        },
-        { kind, endpoint },
-      );
-      return page;
-    }
+      async function openTab(context, endpoint) {
+        const page = await context.newPage();
+        await page.goto(site.origin);
+        await page.addScriptTag({ content: bundle });
+        assert.equal(await page.evaluate(() => "locks" in navigator), locks);
+        await page.evaluate(
+          ({ kind, endpoint }) => {
+            const { session, apollo } = globalThis.recipes;
+            globalThis.prompts = [];
+            globalThis.session = session[kind](endpoint, () => globalThis.prompts.push(location.href));
+            globalThis.client = apollo.connect(globalThis.session, endpoint);
+          },
+          { kind, endpoint },
+        );
+        return page;
+      }
 
-    const signIn = (page, { username }) =>
-      page.evaluate((input) => globalThis.recipes.apollo.signIn(globalThis.client, globalThis.session, input), {
-        identifier: username,
-        password: PASSWORD,
-        transport,
-      });
-    /** Fifteen mutations at once, none of which the server renews by itself; how many succeed. */
-    const burst = (page) =>
-      page.evaluate(async () => {
-        const mutation = globalThis.recipes.gql("mutation { invalidateSessions(input: { mode: OTHERS }) }");
-        const all = Array.from({ length: 15 }, () => globalThis.client.mutate({ mutation }));
-        return (await Promise.allSettled(all)).filter(({ status }) => status === "fulfilled").length;
-      });
-    const viewer = (page) =>
-      page.evaluate(async () => {
-        const query = globalThis.recipes.gql("{ viewer { id username } }");
-        return (await globalThis.client.query({ query, fetchPolicy: "network-only" })).data.viewer?.username;
-      });
-    const prompts = (page) => page.evaluate(() => globalThis.prompts.length);
-    const cached = (page) => page.evaluate(() => JSON.stringify(globalThis.client.extract()));
-    const both = (tabs, ask) => Promise.all(tabs.map(ask));
+      const signIn = (page, { username }) =>
+        page.evaluate((input) => globalThis.recipes.apollo.signIn(globalThis.client, globalThis.session, input), {
+          identifier: username,
+          password: PASSWORD,
+          transport,
+        });
+      /** Fifteen mutations at once, none of which the server renews by itself; how many succeed. */
+      const burst = (page) =>
+        page.evaluate(async () => {
+          const mutation = globalThis.recipes.gql("mutation { invalidateSessions(input: { mode: OTHERS }) }");
+          const all = Array.from({ length: 15 }, () => globalThis.client.mutate({ mutation }));
+          return (await Promise.allSettled(all)).filter(({ status }) => status === "fulfilled").length;
+        });
+      const viewer = (page) =>
+        page.evaluate(async () => {
+          const query = globalThis.recipes.gql("{ viewer { id username } }");
+          return (await globalThis.client.query({ query, fetchPolicy: "network-only" })).data.viewer?.username;
+        });
+      const prompts = (page) => page.evaluate(() => globalThis.prompts.length);
+      const cached = (page) => page.evaluate(() => JSON.stringify(globalThis.client.extract()));
+      const both = (tabs, ask) => Promise.all(tabs.map(ask));
 
-    test("both refresh at once, and both go on", async () => {
-      // Signed in where tokens are short-lived; from then on at the other server, with the same session.
-      await open(async ({ account, context }) => {
-        const tabs = [await openTab(context, world.endpoint), await openTab(context, world.endpoint)];
-        await sleep(SHORT_MS + 100);
-        const counted = await refreshesOf(world, async () => assert.deepEqual(await both(tabs, burst), [15, 15]));
-        if (kind === "cookieSession") {
-          // That another tab has been first, a tab may hear too late; what it does then is one more rotation.
-          assert.ok(counted.ROTATED >= 1 && counted.ROTATED <= 2 && Object.keys(counted).length === 1, JSON.stringify(counted));
-        } else if (locks) {
-          assert.deepEqual(counted, { ROTATED: 1 });
-        } else {
-          assert.equal(counted.ROTATED, 1);
-          assert.ok((counted.CONVERGED ?? 0) <= 1, JSON.stringify(counted));
-        }
-        assert.deepEqual(await both(tabs, viewer), [account.username, account.username]);
-        assert.deepEqual(await both(tabs, prompts), [0, 0]);
-      }, world.shortLived);
+      test("both refresh at once, and both go on", async () => {
+        // Signed in where tokens are short-lived; from then on at the other server, with the same session.
+        await open(async ({ account, context }) => {
+          const tabs = [await openTab(context, world.endpoint), await openTab(context, world.endpoint)];
+          await sleep(SHORT_MS + 100);
+          const counted = await refreshesOf(world, async () => assert.deepEqual(await both(tabs, burst), [15, 15]));
+          if (kind === "cookieSession") {
+            // That another tab has been first, a tab may hear too late; what it does then is one more rotation.
+            assert.ok(counted.ROTATED >= 1 && counted.ROTATED <= 2 && Object.keys(counted).length === 1, JSON.stringify(counted));
+          } else if (locks) {
+            assert.deepEqual(counted, { ROTATED: 1 });
+          } else {
+            assert.equal(counted.ROTATED, 1);
+            assert.ok((counted.CONVERGED ?? 0) <= 1, JSON.stringify(counted));
+          }
+          assert.deepEqual(await both(tabs, viewer), [account.username, account.username]);
+          assert.deepEqual(await both(tabs, prompts), [0, 0]);
+        }, world.shortLived);
+      });
+
+      test("signing out in one asks to sign in once in each, and clears both caches", async () => {
+        await open(async ({ account, tabs }) => {
+          await both(tabs, viewer);
+          assert.ok((await cached(tabs[1])).includes(account.username));
+          await tabs[0].evaluate(() => globalThis.session.signOut());
+          await eventually(async () => (await both(tabs, prompts)).join() === "1,1");
+          for (const tab of tabs) {
+            assert.ok(!(await cached(tab)).includes(account.username));
+            assert.equal(await viewer(tab), undefined);
+          }
+          assert.deepEqual(await both(tabs, burst), [0, 0]);
+          assert.deepEqual(await both(tabs, prompts), [1, 1]);
+
+          // Whoever signs in does so for both.
+          await signIn(tabs[1], account);
+          await eventually(async () => (await both(tabs, viewer)).join() === `${account.username},${account.username}`);
+        });
+      });
+
+      test("a session that is ended elsewhere: one prompt in each, and no loop", async () => {
+        await open(async ({ account, context, tabs }) => {
+          await endSessions(world, account.username);
+          let requests = 0;
+          context.on("request", (request) => (requests += request.method() === "POST" ? 1 : 0));
+          assert.deepEqual(await both(tabs, burst), [0, 0]);
+          await eventually(async () => (await both(tabs, prompts)).join() === "1,1");
+          await sleep(300);
+          assert.deepEqual(await both(tabs, prompts), [1, 1]);
+          assert.equal(requests, 30);
+        });
+      });
+
+      test("a subscription in each outlives the tokens", async () => {
+        await open(async ({ account, tabs }) => {
+          for (const tab of tabs) {
+            await tab.evaluate((endpoint) => {
+              globalThis.kinds = [];
+              const { webSocket } = globalThis.recipes;
+              webSocket.connect(globalThis.session, endpoint).subscribe(
+                { query: "subscription { sessionEvents { kind } }" },
+                { next: ({ data }) => globalThis.kinds.push(data.sessionEvents.kind), error: console.error, complete: () => {} },
+              );
+            }, world.shortLived.endpoint);
+          }
+          const created = () => both(tabs, (tab) => tab.evaluate(() => globalThis.kinds.filter((kind) => kind === "CREATED").length));
+          const heard = async () => {
+            const before = await created();
+            await eventually(async () => {
+              await world.client.signIn(account.username);
+              await sleep(200);
+              return (await created()).every((count, tab) => count > before[tab]);
+            });
+          };
+          await heard();
+          await sleep(2 * SHORT_MS);
+          await heard();
+          assert.deepEqual(await both(tabs, prompts), [0, 0]);
+        }, world.shortLived);
+      });
     });
-
-    test("signing out in one asks to sign in once in each, and clears both caches", async () => {
-      await open(async ({ account, tabs }) => {
-        await both(tabs, viewer);
-        assert.ok((await cached(tabs[1])).includes(account.username));
-        await tabs[0].evaluate(() => globalThis.session.signOut());
-        await eventually(async () => (await both(tabs, prompts)).join() === "1,1");
-        for (const tab of tabs) {
-          assert.ok(!(await cached(tab)).includes(account.username));
-          assert.equal(await viewer(tab), undefined);
-        }
-        assert.deepEqual(await both(tabs, burst), [0, 0]);
-        assert.deepEqual(await both(tabs, prompts), [1, 1]);
-
-        // Whoever signs in does so for both.
-        await signIn(tabs[1], account);
-        await eventually(async () => (await both(tabs, viewer)).join() === `${account.username},${account.username}`);
-      });
-    });
-
-    test("a session that is ended elsewhere: one prompt in each, and no loop", async () => {
-      await open(async ({ account, context, tabs }) => {
-        await endSessions(world, account.username);
-        let requests = 0;
-        context.on("request", (request) => (requests += request.method() === "POST" ? 1 : 0));
-        assert.deepEqual(await both(tabs, burst), [0, 0]);
-        await eventually(async () => (await both(tabs, prompts)).join() === "1,1");
-        await sleep(300);
-        assert.deepEqual(await both(tabs, prompts), [1, 1]);
-        assert.equal(requests, 30);
-      });
-    });
-
-    test("a subscription in each outlives the tokens", async () => {
-      await open(async ({ account, tabs }) => {
-        for (const tab of tabs) {
-          await tab.evaluate((endpoint) => {
-            globalThis.kinds = [];
-            const { webSocket } = globalThis.recipes;
-            webSocket.connect(globalThis.session, endpoint).subscribe(
-              { query: "subscription { sessionEvents { kind } }" },
-              { next: ({ data }) => globalThis.kinds.push(data.sessionEvents.kind), error: console.error, complete: () => {} },
-            );
-          }, world.shortLived.endpoint);
-        }
-        const created = () => both(tabs, (tab) => tab.evaluate(() => globalThis.kinds.filter((kind) => kind === "CREATED").length));
-        const heard = async () => {
-          const before = await created();
-          await eventually(async () => {
-            await world.client.signIn(account.username);
-            await sleep(200);
-            return (await created()).every((count, tab) => count > before[tab]);
-          });
-        };
-        await heard();
-        await sleep(2 * SHORT_MS);
-        await heard();
-        assert.deepEqual(await both(tabs, prompts), [0, 0]);
-      }, world.shortLived);
-    });
-  });
-}
+  }
+});

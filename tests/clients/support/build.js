@@ -51,7 +51,7 @@ const compilerOptions = {
   skipLibCheck: true,
   noEmit: true,
 };
-writeFileSync(`${build}tsconfig.json`, JSON.stringify({ compilerOptions, include: ["recipes"] }));
+writeFileSync(`${build}tsconfig.json`, JSON.stringify({ compilerOptions, include: ["recipes", "../support/types.ts"] }));
 tool("tsc", ["--project", "."], build);
 
 /** What a project with Relay has in its bundler. */
