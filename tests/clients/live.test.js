@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { ApolloClient, gql, InMemoryCache } from "@apollo/client";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
+import { createClient, subscriptionExchange } from "@urql/core";
 import WebSocket from "ws";
 
 import { connect as connectEventStream } from "./build/out/graphql-sse.js";
@@ -21,15 +22,20 @@ const EVENTS = "subscription { sessionEvents { kind session { id current } } }";
 
 // Most of their time is waiting.
 describe("subscriptions", { concurrency: true }, () => {
+  // A subscription that nobody stops goes on for ever.
+  const stops = [];
   let world;
   before(async () => (world = await startWorld()));
-  after(() => world?.stop());
+  after(async () => {
+    stops.forEach((stop) => stop());
+    await world?.stop();
+  });
 
-  function open({ tokens }, { endpoint } = world.shortLived) {
+  function open({ tokens }, { endpoint, fetch = globalThis.fetch } = world.shortLived) {
     const store = memoryTokens();
     store.set(tokens);
     const prompts = [];
-    const session = new ClientSession({ endpoint, tokens: store, onSignedOut: (ending) => prompts.push(ending) });
+    const session = new ClientSession({ endpoint, tokens: store, fetch, onSignedOut: (ending) => prompts.push(ending) });
     return { session, endpoint, prompts };
   }
 
@@ -41,6 +47,7 @@ describe("subscriptions", { concurrency: true }, () => {
       error: (error) => noted.errors.push(error),
       complete: () => (noted.completed += 1),
     });
+    stops.push(noted.stop);
     noted.kinds = (kind) => noted.events.filter((event) => event.kind === kind).length;
     return noted;
   }
@@ -75,11 +82,10 @@ describe("subscriptions", { concurrency: true }, () => {
       await heard(noted, account);
       assert.deepEqual(counted, { opened: 1, closed: [] });
 
-      // The end of the session is an event of its own, and the end of the subscription.
       await session.signOut();
-      await eventually(() => noted.completed > 0);
-      assert.ok(noted.events.some(({ kind, session: { id } }) => kind === "INVALIDATED" && id === account.session));
       assert.deepEqual([noted.completed, noted.errors, prompts], [1, [], ["SIGNED_OUT"]]);
+      await sleep(500);
+      assert.equal(counted.opened, 1);
     });
 
     test("a token that has expired before is renewed first", async () => {
@@ -105,7 +111,10 @@ describe("subscriptions", { concurrency: true }, () => {
       await heard(noted[1], account);
       await endSessions(world, account.username);
       await eventually(() => noted.every(({ completed }) => completed === 1));
-      await sleep(1_500);
+      // Its end is the last event of each.
+      const ends = noted.map(({ events }) => events.filter(({ kind, session: { id } }) => kind === "INVALIDATED" && id === account.session));
+      assert.deepEqual(ends.map(({ length }) => length), [1, 1]);
+      await sleep(1_000);
       assert.deepEqual(noted.map(({ completed, errors }) => [completed, errors]), [[1, []], [1, []]]);
       assert.equal(prompts.length, 1);
       assert.equal(counted.opened, 1);
@@ -125,7 +134,6 @@ describe("subscriptions", { concurrency: true }, () => {
       await heard(noted, ada);
       await session.signedIn(grace.tokens);
       await heard(noted, grace);
-      noted.stop();
     });
 
     test("a document that the server refuses is an error, once", async () => {
@@ -138,6 +146,18 @@ describe("subscriptions", { concurrency: true }, () => {
       assert.deepEqual(prompts, []);
     });
 
+    test("urql's subscriptionExchange takes the client as it is", async () => {
+      const account = await signUp(world.shortLived);
+      const { session, endpoint } = open(account);
+      const live = connectWebSocket(session, endpoint);
+      const forwardSubscription = (payload) => ({ subscribe: (sink) => ({ unsubscribe: live.subscribe(payload, sink) }) });
+      const client = createClient({ url: endpoint, preferGetMethod: false, exchanges: [subscriptionExchange({ forwardSubscription })] });
+      const events = [];
+      const { unsubscribe } = client.subscription(EVENTS, {}).subscribe(({ data }) => events.push(data.sessionEvents.kind));
+      stops.push(unsubscribe);
+      await eventually(() => events.filter((kind) => kind === "REFRESHED").length >= 2);
+    });
+
     test("a server that is started anew is found again", async () => {
       const account = await signUp(world);
       const server = await world.serve();
@@ -148,7 +168,19 @@ describe("subscriptions", { concurrency: true }, () => {
       await world.serve({ port: server.port });
       await heard(noted, account);
       assert.deepEqual([noted.completed, noted.errors, prompts], [0, [], []]);
-      noted.stop();
+    });
+
+    test("signing out without a network ends the subscriptions all the same", async () => {
+      const account = await signUp(world);
+      const { session, endpoint } = open(account, { endpoint: world.endpoint, fetch: () => Promise.reject(new TypeError("no network")) });
+      const noted = follow(connectWebSocket(session, endpoint));
+      await heard(noted, account);
+      await assert.rejects(session.signOut(), /no network/);
+      assert.equal(noted.completed, 1);
+      const { length } = noted.events;
+      await world.client.signIn(account.username);
+      await sleep(500);
+      assert.deepEqual([noted.events.length, noted.completed], [length, 1]);
     });
 
     test("Apollo Client's GraphQLWsLink takes the client as it is", async () => {
@@ -158,8 +190,8 @@ describe("subscriptions", { concurrency: true }, () => {
       const client = new ApolloClient({ link, cache: new InMemoryCache() });
       const events = [];
       const subscription = client.subscribe({ query: gql(EVENTS) }).subscribe(({ data }) => events.push(data.sessionEvents.kind));
+      stops.push(() => subscription.unsubscribe());
       await eventually(() => events.filter((kind) => kind === "REFRESHED").length >= 2);
-      subscription.unsubscribe();
     });
   });
 

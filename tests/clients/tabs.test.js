@@ -26,7 +26,7 @@ describe("two tabs", { concurrency: true }, () => {
   after(() => browser?.close());
 
   for (const { name, host, kind, transport, locks } of PLACES) {
-    describe(name, () => {
+    describe(name, { concurrency: 1 }, () => {
       let site;
       let world;
       before(async () => {

@@ -16,7 +16,7 @@ type End = { kind: "complete" } | { kind: "failed"; error: unknown } | { kind: "
 type Result = { readonly errors?: readonly unknown[] | undefined };
 
 /** What to do about it: at once again, later again, or no more. */
-type Next = { again: "now" | "later" } | { again: "never"; tell: (sink: Sink) => void };
+type Next = { again: "now" | "later" } | { again: "never"; tell?: (sink: Sink) => void };
 
 const UNAUTHORIZED = [4401, 4403];
 /** The client's own mistakes: trying again would repeat them. */
@@ -27,32 +27,48 @@ const LONGEST_WAIT_MS = 30_000;
 
 /** Subscribes again and again until it is told to stop, the session is over, or the server refuses the operation itself. */
 export function endless(session: ClientSession, subscribe: Subscribe, sink: Sink): () => void {
+  let isOver = false;
   let stop = () => {};
-  const stopped = new Promise<void>((resolve) => (stop = resolve)).then(() => null);
+  const stopped = new Promise<null>((resolve) => (stop = () => resolve(null)));
+  const finish = (tell?: (sink: Sink) => void) => {
+    if (!isOver) {
+      isOver = true;
+      unlisten();
+      stop();
+      tell?.(sink);
+    }
+  };
+  const unlisten = session.listen(({ kind }) => {
+    if (kind === "SIGNED_OUT") {
+      finish((sink) => sink.complete());
+    }
+  });
+  const next = (result: unknown) => {
+    if (!isOver) {
+      sink.next(result);
+    }
+  };
   const run = async () => {
-    for (let failures = 0; ; ) {
+    for (let failures = 0; !isOver; ) {
       const sent = await session.credential();
       const since = Date.now();
-      const end = await attempt(subscribe, sink, stopped);
-      const next = end && (await decide(session, sent, end));
-      if (!next) {
-        return;
-      }
-      if (next.again === "never") {
-        next.tell(sink);
+      const end = await attempt(subscribe, next, stopped);
+      const then: Next = end ? await decide(session, sent, end) : { again: "never" };
+      if (then.again === "never") {
+        finish(then.tell);
         return;
       }
       failures = Date.now() - since < STABLE_MS ? failures + 1 : 0;
-      const wait = failures <= 1 && next.again === "now" ? 0 : Math.min(LONGEST_WAIT_MS, 250 * 2 ** failures);
+      const wait = failures <= 1 && then.again === "now" ? 0 : Math.min(LONGEST_WAIT_MS, 250 * 2 ** failures);
       await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random() / 2)))]);
     }
   };
-  run().catch((error: unknown) => sink.error(error));
-  return stop;
+  run().catch((error: unknown) => finish((sink) => sink.error(error)));
+  return () => finish();
 }
 
 /** One attempt, until it ends; null when it was stopped. */
-async function attempt(subscribe: Subscribe, sink: Sink, stopped: Promise<null>): Promise<End | null> {
+async function attempt(subscribe: Subscribe, next: Sink["next"], stopped: Promise<null>): Promise<End | null> {
   let release = () => {};
   const ended = new Promise<End>((resolve) => {
     release = subscribe({
@@ -61,7 +77,7 @@ async function attempt(subscribe: Subscribe, sink: Sink, stopped: Promise<null>)
         if (action === "REFRESH" || action === "SIGN_IN") {
           resolve({ kind: "refused", result: result as Result });
         } else {
-          sink.next(result);
+          next(result);
         }
       },
       error: (error) => resolve({ kind: "failed", error }),

@@ -88,16 +88,14 @@ export class ClientSession {
     this.#announce({ kind: "SIGNED_IN" });
   }
 
-  /** Ends the session. It is over here even where the server cannot be told, which is what a rejection says. */
+  /** Ends the session: here at once, and at the server. Rejects where the server could not be told. */
   async signOut(): Promise<void> {
+    const tokens = await this.#store?.get();
+    await this.#end("SIGNED_OUT");
+    // After a refresh that is under way, whose cookies would outlive this.
     await this.#tabs.exclusive(async () => {
-      const tokens = await this.#store?.get();
-      try {
-        if (tokens || !this.#store) {
-          await logout(this.#endpoint, tokens?.refreshToken ?? null);
-        }
-      } finally {
-        await this.#end("SIGNED_OUT");
+      if (this.#store ? tokens : this.#over) {
+        await logout(this.#endpoint, tokens?.refreshToken ?? null);
       }
     });
   }
