@@ -158,7 +158,8 @@ describe("two tabs", { concurrency: true }, () => {
           const heard = async () => {
             const before = await created();
             await eventually(async () => {
-              await world.client.signIn(account.username);
+              // At the same server: another one would hear of it some seconds later.
+              await world.shortLived.client.signIn(account.username);
               await sleep(200);
               return (await created()).every((count, tab) => count > before[tab]);
             });
