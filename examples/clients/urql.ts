@@ -1,21 +1,15 @@
 import { cacheExchange, createClient, fetchExchange } from "@urql/core";
-import { authExchange } from "@urql/exchange-auth";
 import type { ClientSession } from "sessiongraph-client";
-import { sessionAuth } from "sessiongraph-client/urql";
 
-const create = (session: ClientSession, url: string) =>
-  createClient({
-    url,
-    preferGetMethod: false,
-    exchanges: [cacheExchange, authExchange(sessionAuth(session)), fetchExchange],
-  });
+export const create = (session: ClientSession, url: string) =>
+  createClient({ url, fetch: session.fetch, preferGetMethod: false, exchanges: [cacheExchange, fetchExchange] });
 
 /** `current.client` is another one when somebody has signed out: urql's cache is cleared with its client. */
-export function connect(session: ClientSession, endpoint: string) {
-  const current = { client: create(session, endpoint) };
+export function connect(session: ClientSession, endpoint: string, createNext = create) {
+  const current = { client: createNext(session, endpoint) };
   session.listen(({ kind }) => {
     if (kind === "SIGNED_OUT") {
-      current.client = create(session, endpoint);
+      current.client = createNext(session, endpoint);
     }
   });
   return current;

@@ -1,4 +1,4 @@
-// Two tabs of one browser with one session, by the recipes. With and without Web Locks, with header and cookies.
+// Two tabs of one browser with one session, Apollo Client in one of them and urql in the other, by the recipes. With and without Web Locks, with header and cookies.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -58,10 +58,11 @@ describe("two tabs", { concurrency: true }, () => {
         assert.equal(await page.evaluate(() => "locks" in navigator), locks);
         await page.evaluate(
           ({ kind, endpoint }) => {
-            const { session, apollo } = globalThis.recipes;
+            const { session, apollo, urql } = globalThis.recipes;
             globalThis.prompts = [];
             globalThis.session = session[kind](endpoint, () => globalThis.prompts.push(location.href));
             globalThis.client = apollo.connect(globalThis.session, endpoint);
+            globalThis.urql = urql.connect(globalThis.session, endpoint);
           },
           { kind, endpoint },
         );
@@ -75,12 +76,18 @@ describe("two tabs", { concurrency: true }, () => {
           transport,
         });
       /** Fifteen mutations at once, none of which the server renews by itself; how many succeed. */
-      const burst = (page) =>
-        page.evaluate(async () => {
-          const mutation = globalThis.recipes.gql("mutation { invalidateSessions(input: { mode: OTHERS }) }");
-          const all = Array.from({ length: 15 }, () => globalThis.client.mutate({ mutation }));
-          return (await Promise.allSettled(all)).filter(({ status }) => status === "fulfilled").length;
-        });
+      const burst = (page, tab) =>
+        page.evaluate(async (isUrql) => {
+          const mutation = "mutation { invalidateSessions(input: { mode: OTHERS }) }";
+          const send = async () => {
+            const { error } = isUrql
+              ? await globalThis.urql.client.mutation(mutation, {}).toPromise()
+              : await globalThis.client.mutate({ mutation: globalThis.recipes.gql(mutation) });
+            return error === undefined;
+          };
+          const outcomes = await Promise.allSettled(Array.from({ length: 15 }, send));
+          return outcomes.filter(({ value }) => value === true).length;
+        }, tab === 1);
       const viewer = (page) =>
         page.evaluate(async () => {
           const query = globalThis.recipes.gql("{ viewer { id username } }");
@@ -142,17 +149,19 @@ describe("two tabs", { concurrency: true }, () => {
         });
       });
 
-      test("a subscription in each outlives the tokens", async () => {
+      test("a subscription in each outlives the tokens, over a WebSocket and as server-sent events", async () => {
         await open(async ({ account, tabs }) => {
-          for (const tab of tabs) {
-            await tab.evaluate((endpoint) => {
-              globalThis.kinds = [];
-              const { webSocket } = globalThis.recipes;
-              webSocket.connect(globalThis.session, endpoint).subscribe(
-                { query: "subscription { sessionEvents { kind } }" },
-                { next: ({ data }) => globalThis.kinds.push(data.sessionEvents.kind), error: console.error, complete: () => {} },
-              );
-            }, world.shortLived.endpoint);
+          for (const [index, tab] of tabs.entries()) {
+            await tab.evaluate(
+              ({ endpoint, transport }) => {
+                globalThis.kinds = [];
+                globalThis.recipes[transport].connect(globalThis.session, endpoint).subscribe(
+                  { query: "subscription { sessionEvents { kind } }" },
+                  { next: ({ data }) => globalThis.kinds.push(data.sessionEvents.kind), error: console.error, complete: () => {} },
+                );
+              },
+              { endpoint: world.shortLived.endpoint, transport: ["webSocket", "eventStream"][index] },
+            );
           }
           const created = () => both(tabs, (tab) => tab.evaluate(() => globalThis.kinds.filter((kind) => kind === "CREATED").length));
           const heard = async () => {

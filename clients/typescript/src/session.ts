@@ -113,7 +113,7 @@ export class ClientSession {
         if (await this.#hasChangedSince(sent)) {
           return !isRepeated && this.isSignedIn();
         }
-        await this.#end(demand.error);
+        await this.#end(plain(demand.error));
         return false;
       default:
         return false;
@@ -173,7 +173,7 @@ export class ClientSession {
       await this.#store?.set(answer.refreshed.tokens);
       this.#announce({ kind: "REFRESHED" });
     } else if (answer.kind === "over") {
-      await this.#end(answer.error);
+      await this.#end(plain(answer.error));
     }
     return answer.kind === "refreshed";
   }
@@ -208,6 +208,11 @@ export class ClientSession {
     }
     this.#listeners.forEach((listener) => listener(change));
   }
+}
+
+/** An error as other tabs can be told of it: clients make objects of theirs that lose their extensions on the way. */
+function plain({ message, extensions }: SessionError): SessionError {
+  return extensions ? { message, extensions } : { message };
 }
 
 export function headersOf({ token }: Credential): Record<string, string> {

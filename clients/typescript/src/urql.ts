@@ -20,7 +20,7 @@ export function sessionAuth(session: ClientSession): (utilities: AuthUtilities) 
     const read = async () => {
       held = await session.credential();
     };
-    let failed = held;
+    let failed: Credential | null = null;
     return {
       willAuthError: () => held.epoch !== session.epoch,
       addAuthToOperation: (operation) =>
@@ -31,11 +31,14 @@ export function sessionAuth(session: ClientSession): (utilities: AuthUtilities) 
         if (action === "SIGN_IN") {
           void session.recover(sent, graphQLErrors);
         }
-        failed = sent;
+        failed = action === "REFRESH" ? sent : failed;
         return action === "REFRESH";
       },
       refreshAuth: async () => {
-        await session.refresh(failed);
+        if (failed) {
+          await session.refresh(failed);
+          failed = null;
+        }
         await read();
       },
     };

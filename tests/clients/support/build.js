@@ -69,7 +69,10 @@ const options = { bundle: true, format: "esm", target: "es2022", logLevel: "erro
 const entry = (name) => `${recipes}${name}.ts`;
 await esbuild.build({
   ...options,
-  entryPoints: ["session", "apollo", "urql", "graphql-ws", "graphql-sse", "codegen/devices", "relay/environment", "relay/viewer"].map(entry),
+  entryPoints: [
+    ...["session", "apollo", "urql", "urql-auth-exchange", "graphql-ws", "graphql-sse"],
+    ...["codegen/devices", "relay/environment", "relay/viewer"],
+  ].map(entry),
   platform: "node",
   packages: "external",
   outdir: `${build}out`,
