@@ -120,6 +120,20 @@ describe("a session", () => {
     assert.equal((await world.client.data("{ session { id } }", { token: account.tokens.accessToken })).session.id, account.session);
   });
 
+  test("a token goes to the endpoint and nowhere else", async () => {
+    const sent = [];
+    const { session } = open(await signUp(world), {
+      fetch: async (input, init) => {
+        const request = new Request(input, init);
+        sent.push([new URL(request.url).pathname, request.headers.has("authorization")]);
+        return fetch(request);
+      },
+    });
+    await session.fetch(`${world.endpoint}?operationName=Other&query=%7Bviewer%7Bid%7D%7D`);
+    await session.fetch(`${world.direct}/health/live`);
+    assert.deepEqual(sent, [["/graphql", true], ["/health/live", false]]);
+  });
+
   async function devicesOf({ username }) {
     const { accessToken } = await world.client.signIn(username);
     const query = "{ viewer { sessions(first: 100) { nodes { id status invalidationReason } } } }";

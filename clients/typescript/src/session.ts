@@ -137,9 +137,12 @@ export class ClientSession {
     return this.#store ? (await this.#store.get()) !== null : !this.#over;
   }
 
-  /** `fetch` with the session's tokens, for every client that takes one. For requests to the endpoint alone. */
+  /** `fetch` with the session's tokens, for every client that takes one. Requests to anywhere but the endpoint have none. */
   readonly fetch: typeof fetch = async (input, init) => {
     const request = new Request(input, init);
+    if (placeOf(request.url) !== placeOf(new Request(this.#endpoint.url).url)) {
+      return this.#endpoint.fetch(request);
+    }
     const send = (credential: Credential) => {
       const headers = new Headers(request.headers);
       Object.entries(headersOf(credential)).forEach(([name, value]) => headers.set(name, value));
@@ -208,6 +211,11 @@ export class ClientSession {
     }
     this.#listeners.forEach((listener) => listener(change));
   }
+}
+
+function placeOf(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname;
 }
 
 /** An error as other tabs can be told of it: clients make objects of theirs that lose their extensions on the way. */
