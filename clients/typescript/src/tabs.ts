@@ -8,6 +8,8 @@ export interface Tabs<Message> {
 
 /** A tab that was frozen while it held the lock must not stop the others. Two at once are safe, only wasteful. */
 const PATIENCE_MS = 20_000;
+/** What is written to storage, or said to other tabs, reaches them a moment later; whoever is next has to know of it. */
+const PROPAGATION_MS = 100;
 
 /**
  * Web Locks are there on secure pages only, and not in every Node.js; without them, or without a name, this tab's work
@@ -31,17 +33,18 @@ export function openTabs<Message>(name: string | undefined, heard: (message: Mes
   };
 }
 
-async function withLock<T>(locks: LockManager, name: string, work: () => Promise<T>): Promise<T> {
-  let begun = false;
-  try {
-    return await locks.request(name, { signal: AbortSignal.timeout(PATIENCE_MS) }, () => {
+function withLock<T>(locks: LockManager, name: string, work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let begun = false;
+    const held = async () => {
       begun = true;
-      return work();
+      await work().then(resolve, reject);
+      await new Promise((done) => setTimeout(done, PROPAGATION_MS));
+    };
+    locks.request(name, { signal: AbortSignal.timeout(PATIENCE_MS) }, held).catch(() => {
+      if (!begun) {
+        work().then(resolve, reject);
+      }
     });
-  } catch (error) {
-    if (begun) {
-      throw error;
-    }
-    return work();
-  }
+  });
 }
