@@ -16,6 +16,8 @@ schema_tools := tests/schema-tools
 gateways := tests/gateways
 graphql_over_http := tests/graphql-over-http
 csrf := tests/csrf
+clients := tests/clients
+client_package := clients/typescript
 playground := playground
 playground_sources := schema.graphql $(shell find $(playground)/src $(playground)/operations $(playground)/public -type f -not -path '*/generated/*') \
 	$(addprefix $(playground)/,index.html codegen.ts tsconfig.json vite.config.ts)
@@ -38,7 +40,7 @@ $(playground)/dist/index.html: $(playground)/node_modules/.package-lock.json $(p
 	npm --prefix $(playground) run build
 
 .PHONY: test
-test: playground test-rust test-schema test-http test-csrf test-gateways test-playground ## Run all tests (installs what they need)
+test: playground test-rust test-schema test-http test-csrf test-gateways test-clients test-playground ## Run all tests (installs what they need)
 
 .PHONY: test-rust
 test-rust: test-tools ## Run the Rust tests, on SQLite and PostgreSQL, with examples and doc tests
@@ -62,6 +64,11 @@ test-csrf: test-tools $(csrf)/node_modules/.package-lock.json ## Attack the serv
 test-gateways: $(gateways)/node_modules/.package-lock.json ## Put real federation gateways in front of the server
 	$(CARGO) build $(CARGO_FLAGS)
 	npm --prefix $(gateways) test
+
+.PHONY: test-clients
+test-clients: test-tools $(clients)/node_modules/.package-lock.json $(client_package)/node_modules/.package-lock.json $(csrf)/node_modules/.package-lock.json ## Run GraphQL clients, by their recipes, against the server
+	$(CARGO) build $(CARGO_FLAGS)
+	npm --prefix $(clients) test
 
 .PHONY: test-playground
 test-playground: test-tools playground ## Drive the playground of the real server with a browser
