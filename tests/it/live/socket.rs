@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{
-        Message, client::IntoClientRequest, http::HeaderValue, protocol::CloseFrame,
-    },
+    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue, protocol::CloseFrame},
 };
 
 use crate::support::{app::TestApp, engine::FIREFOX};
@@ -123,7 +121,10 @@ impl Socket {
 
     /// Closes the connection as a client does, and gives the code that the server answers with.
     pub(super) async fn close(&mut self, code: u16) -> u16 {
-        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        };
         self.stream.send(Message::Close(Some(frame))).await.unwrap();
         self.closed().await
     }
