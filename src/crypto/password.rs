@@ -10,6 +10,7 @@ use std::{
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::Instant,
 };
 
 use argon2::{
@@ -23,7 +24,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     error::{Error, Result},
-    metrics,
+    metrics::{self, PasswordRefusal},
     network::client_network,
     random::{self, Random},
 };
@@ -189,6 +190,7 @@ impl PasswordPool {
     ///
     /// `SERVICE_UNAVAILABLE` when the client is gone before its turn.
     pub async fn hash(&self, place: Place, password: Password) -> Result<String> {
+        let asked = Instant::now();
         let turn = async { self.new_hashes.acquire().await.map_err(Error::internal) };
         let _turn = if place.is_new {
             Some(place.waiting.unless_gone(turn).await?)
@@ -197,7 +199,7 @@ impl PasswordPool {
         };
         let salt = random::bytes::<SALT_LENGTH>(self.random.as_ref())?;
         let argon2 = self.argon2.clone();
-        self.work(place, move || {
+        self.work(place, asked, move || {
             let hash: PasswordHash = argon2.hash_password_with_salt(password.bytes(), &salt)?;
             Ok(hash.to_string())
         })
@@ -220,7 +222,7 @@ impl PasswordPool {
         let (argon2, known) = (self.argon2.clone(), hash.is_some());
         let hash = hash.unwrap_or_else(|| self.dummy.clone());
         let verified = self
-            .work(place, move || {
+            .work(place, Instant::now(), move || {
                 let hash = PasswordHash::new(&hash)?;
                 argon2.verify_password(password.bytes(), &hash)?;
                 Ok(Params::try_from(&hash).ok())
@@ -238,12 +240,14 @@ impl PasswordPool {
     async fn work<T: Send + 'static>(
         &self,
         place: Place,
+        asked: Instant,
         work: impl FnOnce() -> password_hash::Result<T> + Send + 'static,
     ) -> Result<password_hash::Result<T>> {
         let workers = Arc::clone(&self.workers);
         let turn = async { workers.acquire_owned().await.map_err(Error::internal) };
         let turn = place.waiting.unless_gone(turn).await?;
         drop(place);
+        metrics::password_waited(asked.elapsed());
         metrics::password_hashed();
         tokio::task::spawn_blocking(move || {
             let done = work();
@@ -261,7 +265,13 @@ impl PasswordPool {
         let of_network = network.map_or(0, |network| {
             queue.by_network.get(&network).copied().unwrap_or(0)
         });
-        if queue.total >= limit || of_network >= share {
+        let refusal = if queue.total >= limit {
+            Some(PasswordRefusal::QueueFull)
+        } else {
+            (of_network >= share).then_some(PasswordRefusal::NetworkShare)
+        };
+        if let Some(refusal) = refusal {
+            metrics::password_refused(refusal);
             return Err(Error::unavailable());
         }
         queue.total += 1;

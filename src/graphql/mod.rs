@@ -15,6 +15,7 @@ mod loader;
 mod merged_root;
 mod mutation;
 mod query;
+pub(crate) mod requested;
 mod schema;
 mod sdl;
 mod session_extension;

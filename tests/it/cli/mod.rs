@@ -4,6 +4,7 @@ mod accounts;
 mod configuration;
 mod keys;
 mod killed;
+mod metrics;
 mod postgres_faults;
 mod replicas;
 mod secret_rotation;
