@@ -48,7 +48,7 @@ async fn requests_are_counted_by_what_the_schema_knows_of_them() {
         .query("query Mine { __typename mine: viewer { id } }", token)
         .await;
     server
-        .query("{ account(by: { id: \"x\" }) { id } }", None)
+        .query("{ account(by: { username: \"ada\" }) { id } }", None)
         .await;
     server.query("{ inventedByAClient }", None).await;
     server.query("{ viewer(", None).await;
