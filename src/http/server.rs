@@ -141,12 +141,12 @@ fn recorder() -> Option<PrometheusHandle> {
             return None;
         };
         metrics::describe();
-        let recorded = recorder.clone();
+        let kept_up = recorder.clone();
         let upkeep = thread::Builder::new().name("metrics".into());
         let running = upkeep.spawn(move || {
             loop {
                 thread::sleep(UPKEEP_INTERVAL);
-                recorded.run_upkeep();
+                kept_up.run_upkeep();
             }
         });
         if let Err(error) = running {

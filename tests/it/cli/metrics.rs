@@ -117,7 +117,10 @@ async fn a_full_password_queue_is_counted() {
         value(&counted, &series)
     });
     assert!(refused > 0);
-    assert_eq!(by_reason.iter().sum::<u64>(), refused as u64);
+    assert_eq!(
+        by_reason.iter().sum::<u64>(),
+        u64::try_from(refused).unwrap()
+    );
 }
 
 /// Every expression of a dashboard.
