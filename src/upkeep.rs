@@ -14,7 +14,7 @@ use crate::{
     error::Result,
     keys::Keyring,
     lease::Leases,
-    random,
+    metrics, random,
     session::{Relay, Sessions},
 };
 
@@ -157,13 +157,17 @@ async fn prune(sessions: Sessions, leases: Leases, every: Duration) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let pruned = async {
+        let pruned: Result<u64> = async {
             if !leases.acquire(PRUNING, every + every / 2).await? {
+                metrics::active_sessions(0);
                 return Ok(0);
             }
-            sessions.prune(sessions.policy().retention).await
-        };
-        match pruned.await {
+            let pruned = sessions.prune(sessions.policy().retention).await?;
+            metrics::active_sessions(sessions.count_active().await?);
+            Ok(pruned)
+        }
+        .await;
+        match pruned {
             Ok(0) => {}
             Ok(pruned) => tracing::info!(pruned, "sessions that ended long ago were deleted"),
             Err(error) => tracing::warn!(error = ?error, "pruning failed; it is tried again"),

@@ -10,6 +10,7 @@ use std::{
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::Instant,
 };
 
 use argon2::{
@@ -24,7 +25,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::stored_hash::{HashError, StoredHash};
 use crate::{
     error::{Error, Result},
-    metrics,
+    metrics::{self, PasswordRefusal},
     network::client_network,
     random::{self, Random},
 };
@@ -222,6 +223,7 @@ impl PasswordPool {
     ///
     /// `SERVICE_UNAVAILABLE` when the client is gone before its turn.
     pub(crate) async fn hash(&self, place: Place, password: Password) -> Result<String> {
+        let asked = Instant::now();
         let turn = async { self.new_hashes.acquire().await.map_err(Error::internal) };
         let _turn = if place.is_new {
             Some(place.waiting.unless_gone(turn).await?)
@@ -230,7 +232,7 @@ impl PasswordPool {
         };
         let salt = random::bytes::<SALT_LENGTH>(self.random.as_ref())?;
         let argon2 = self.argon2.clone();
-        self.work(place, move || {
+        self.work(place, asked, move || {
             let hash: PasswordHash = argon2
                 .hash_password_with_salt(password.bytes(), &salt)
                 .map_err(Error::internal)?;
@@ -254,15 +256,17 @@ impl PasswordPool {
         password: Password,
         hash: Option<String>,
     ) -> Result<Verdict> {
+        let asked = Instant::now();
         let Some(text) = hash else {
             let dummy = self.dummy.clone();
-            self.work(place, move || password.verify(&dummy)).await??;
+            self.work(place, asked, move || password.verify(&dummy))
+                .await??;
             return Ok(Verdict::Wrong);
         };
         let hash = StoredHash::parse(&text).map_err(Error::internal)?;
         let is_todays = hash.is_argon2id_with(self.argon2.params());
         let memory = self.reserve(&place, &hash).await?;
-        let verified = self.work(place, move || {
+        let verified = self.work(place, asked, move || {
             let verified = password.verify(&hash);
             drop(memory);
             verified
@@ -305,12 +309,14 @@ impl PasswordPool {
     async fn work<T: Send + 'static>(
         &self,
         place: Place,
+        asked: Instant,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
         let workers = Arc::clone(&self.workers);
         let turn = async { workers.acquire_owned().await.map_err(Error::internal) };
         let turn = place.waiting.unless_gone(turn).await?;
         drop(place);
+        metrics::password_waited(asked.elapsed());
         metrics::password_hashed();
         tokio::task::spawn_blocking(move || {
             let done = work();
@@ -328,7 +334,13 @@ impl PasswordPool {
         let of_network = network.map_or(0, |network| {
             queue.by_network.get(&network).copied().unwrap_or(0)
         });
-        if queue.total >= limit || of_network >= share {
+        let refusal = if queue.total >= limit {
+            Some(PasswordRefusal::QueueFull)
+        } else {
+            (of_network >= share).then_some(PasswordRefusal::NetworkShare)
+        };
+        if let Some(refusal) = refusal {
+            metrics::password_refused(refusal);
             return Err(Error::unavailable());
         }
         queue.total += 1;

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    graphql::{self, document::operation_type},
+    graphql::{self, document::operation_type, requested},
     request::SessionRequest,
 };
 
@@ -226,6 +226,13 @@ pub(super) fn read_document(app: &App, request: &mut Request) {
 
 /// A mutation runs in a task of its own: a client that goes away in the middle cancels no write half-way.
 pub(super) async fn execute_one(app: &App, mut request: Request, id: &str) -> Response {
+    let mut running = requested::begin(&app.requests, &mut request);
+    let response = execute_read(app, request, id).await;
+    running.answered(requested::first_code(&response));
+    response
+}
+
+async fn execute_read(app: &App, mut request: Request, id: &str) -> Response {
     if operation_type(&mut request) != Some(OperationType::Mutation) {
         return app.schema.execute(request).await;
     }

@@ -14,11 +14,12 @@ use axum_extra::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use metrics_exporter_prometheus::PrometheusHandle;
+use sea_orm::DatabaseConnection;
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::App;
-use crate::crypto::sha256;
+use crate::{crypto::sha256, metrics};
 
 /// A probe has to answer before whoever asks gives up.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -62,7 +63,8 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `/metrics`, in Prometheus' text format.
-pub(super) fn metrics(recorded: &PrometheusHandle) -> Response {
+pub(super) fn metrics(recorded: &PrometheusHandle, db: &DatabaseConnection) -> Response {
+    metrics::database_pool(db);
     recorded.run_upkeep();
     let content_type = [(
         header::CONTENT_TYPE,

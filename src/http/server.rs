@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, OnceLock},
+    thread,
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use axum::{
     routing,
     serve::ListenerExt,
 };
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sea_orm::DatabaseConnection;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -36,7 +37,7 @@ use super::{
 use crate::{
     config::{self, Config},
     error::{Error, Result},
-    graphql::{DocumentLimits, Documents, Schema, SchemaOptions, schema},
+    graphql::{DocumentLimits, Documents, Schema, SchemaOptions, requested, schema},
     keys::Keyring,
     metrics,
     services::Services,
@@ -52,6 +53,8 @@ const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 /// How long a client may take nothing of what is sent to it, before its connection is closed.
 #[cfg(target_os = "linux")]
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often measurements are put into their buckets: nobody may ever read them, and until then each takes memory.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// How long browsers remember what CORS allows.
 const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 
@@ -59,6 +62,7 @@ const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 pub struct App {
     pub(super) schema: Schema,
     pub(super) documents: Documents,
+    pub(super) requests: metrics::Requests,
     pub(super) sessions: Sessions,
     pub(super) keyring: Arc<Keyring>,
     pub(super) http: HttpSessions,
@@ -97,7 +101,10 @@ impl App {
             },
         };
         let documents = Documents::default();
+        // Before anything is counted: what is asked for its counters earlier gets some that nobody reads.
+        let recorded = config.metrics.then(recorder).flatten();
         Self {
+            requests: requested::requests(),
             schema: schema(services.accounts.clone(), documents.clone(), options),
             documents,
             sessions: services.sessions.clone(),
@@ -119,7 +126,7 @@ impl App {
                 .filter_map(|origin| origin.parse().ok())
                 .collect(),
             playground: config.playground,
-            recorded: config.metrics.then(recorder).flatten(),
+            recorded,
         }
     }
 }
@@ -128,11 +135,24 @@ impl App {
 fn recorder() -> Option<PrometheusHandle> {
     static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     let install = || {
-        let Ok(recorder) = PrometheusBuilder::new().install_recorder() else {
+        let seconds = Matcher::Suffix(metrics::SECONDS_SUFFIX.to_owned());
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &metrics::SECONDS);
+        let Ok(recorder) = builder.and_then(PrometheusBuilder::install_recorder) else {
             tracing::warn!("/metrics is not served: this program records its metrics itself");
             return None;
         };
         metrics::describe();
+        let kept_up = recorder.clone();
+        let upkeep = thread::Builder::new().name("metrics".into());
+        let running = upkeep.spawn(move || {
+            loop {
+                thread::sleep(UPKEEP_INTERVAL);
+                kept_up.run_upkeep();
+            }
+        });
+        if let Err(error) = running {
+            tracing::warn!(error = %error, "measurements take memory until somebody reads /metrics");
+        }
         Some(recorder)
     };
     RECORDER.get_or_init(install).clone()
@@ -159,7 +179,8 @@ pub fn router(app: App) -> Router {
         router = router.merge(playground::routes());
     }
     if let Some(recorded) = app.recorded.clone() {
-        let metrics = move || std::future::ready(pages::metrics(&recorded));
+        let db = app.sessions.db().clone();
+        let metrics = move || std::future::ready(pages::metrics(&recorded, &db));
         router = router.route("/metrics", routing::get(metrics));
     }
     if !app.allowed_origins.is_empty() {

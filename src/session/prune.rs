@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use super::Sessions;
@@ -39,6 +41,20 @@ impl Sessions {
             }
         }
         Ok(pruned)
+    }
+
+    /// How many sessions are active, of accounts that are deactivated as well. It looks at every row.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn count_active(&self) -> Result<u64> {
+        let now = self.clock().now();
+        let active = session::Entity::find()
+            .filter(session::Column::InvalidatedAt.is_null())
+            .filter(session::Column::ExpiresAt.gt(now))
+            .filter(session::Column::AbsoluteExpiresAt.gt(now));
+        Ok(active.count(self.db()).await?)
     }
 
     async fn prunable(&self, which: &Condition, after: Option<Uuid>) -> Result<Vec<Uuid>> {

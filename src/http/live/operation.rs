@@ -8,7 +8,11 @@ use tokio::time::timeout;
 
 use crate::{
     error::Error,
-    graphql::{self, document::operation_type},
+    graphql::{
+        self,
+        document::operation_type,
+        requested::{self, first_code},
+    },
     http::{
         App,
         endpoint::{execute_one, read_document},
@@ -30,11 +34,15 @@ pub(super) fn run(
     id: String,
 ) -> impl Stream<Item = Response> + Send + 'static {
     let subscribes = subscribes(&app, &mut request);
-    let request = request
+    let mut request = request
         .data(session_request)
         .data(graphql::RequestId(id.clone()));
     if subscribes {
-        return app.schema.execute_stream(request).left_stream();
+        let mut running = requested::begin(&app.requests, &mut request);
+        running.answered(None);
+        let counted = move |response: &Response| running.answered(first_code(response));
+        let responses = app.schema.execute_stream(request).inspect(counted);
+        return responses.left_stream();
     }
     let answered = async move {
         match timeout(app.request_timeout, execute_one(&app, request, &id)).await {

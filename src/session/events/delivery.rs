@@ -17,6 +17,7 @@ use crate::{
         session::{self, SessionStatus},
     },
     error::{Error, Result},
+    metrics,
     request::{ServiceIdentity, SessionClaims},
     session::{RefreshOutcome, Sessions, is_void},
 };
@@ -86,6 +87,10 @@ impl Sessions {
             let mut delivery = delivery?;
             match delivery.next().await {
                 Ok((events, goes_on)) => {
+                    let now = delivery.sessions.clock().now();
+                    for event in &events {
+                        metrics::event_delivered(now - event.at);
+                    }
                     let events = events.into_iter().map(Ok).collect();
                     Some((stream::iter::<Vec<_>>(events), goes_on.then_some(delivery)))
                 }

@@ -4,6 +4,7 @@ mod accounts;
 mod configuration;
 mod keys;
 mod killed;
+mod metrics;
 mod moving_in;
 mod postgres_faults;
 mod replicas;

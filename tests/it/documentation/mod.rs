@@ -3,6 +3,7 @@
 
 mod commands;
 mod configuration;
+mod deployment;
 mod errors;
 mod links;
 mod pages;
