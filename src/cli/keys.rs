@@ -20,6 +20,8 @@ pub(super) enum SigningKeyTask {
     /// Take a leaked key out, on every replica within a second
     Revoke {
         /// Its id
+        // One in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
     },
 }
