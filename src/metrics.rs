@@ -20,6 +20,7 @@
 //! | `sessiongraph_database_connections` | `state`: `in_use`, `idle` | connections of the pool, when asked |
 //! | `sessiongraph_database_connections_max` | | how many there may be |
 
+#[cfg(feature = "server")]
 mod requests;
 
 use std::time::Duration;
@@ -27,8 +28,11 @@ use std::time::Duration;
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
-use sea_orm::{ActiveEnum, DatabaseConnection, DbBackend, Iterable, sqlx};
+use sea_orm::{ActiveEnum, Iterable};
+#[cfg(feature = "server")]
+use sea_orm::{DatabaseConnection, DbBackend, sqlx};
 
+#[cfg(feature = "server")]
 pub(crate) use self::requests::{Requests, Running};
 use crate::{
     entity::session::InvalidationReason,
@@ -37,10 +41,12 @@ use crate::{
 };
 
 /// Upper bounds for all that is measured in seconds: from a read on an idle server to the longest that a request may take.
+#[cfg(feature = "server")]
 pub(crate) const SECONDS: [f64; 15] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 /// How the names of all that is measured in seconds end.
+#[cfg(feature = "server")]
 pub(crate) const SECONDS_SUFFIX: &str = "_seconds";
 
 const REFRESHES: &str = "sessiongraph_refreshes_total";
@@ -168,6 +174,7 @@ pub(crate) fn active_sessions(count: u64) {
 }
 
 /// The connections of a pool, as they are now.
+#[cfg(feature = "server")]
 pub(crate) fn database_pool(db: &DatabaseConnection) {
     fn set<D: sqlx::Database>(pool: &sqlx::Pool<D>) {
         let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
@@ -175,10 +182,12 @@ pub(crate) fn database_pool(db: &DatabaseConnection) {
         gauge!(CONNECTIONS, "state" => "idle").set(idle);
         gauge!(MAX_CONNECTIONS).set(pool.options().get_max_connections());
     }
-    if db.get_database_backend() == DbBackend::Postgres {
-        set(db.get_postgres_connection_pool());
-    } else {
-        set(db.get_sqlite_connection_pool());
+    match db.get_database_backend() {
+        #[cfg(feature = "postgres")]
+        DbBackend::Postgres => set(db.get_postgres_connection_pool()),
+        #[cfg(feature = "sqlite")]
+        DbBackend::Sqlite => set(db.get_sqlite_connection_pool()),
+        _ => {}
     }
 }
 

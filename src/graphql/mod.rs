@@ -16,6 +16,7 @@ mod loader;
 mod merged_root;
 mod mutation;
 mod query;
+#[cfg(feature = "server")]
 pub(crate) mod requested;
 mod schema;
 mod sdl;
