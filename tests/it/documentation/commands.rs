@@ -140,6 +140,7 @@ fn make_run_starts_the_server() {
             .env_remove("CARGO")
             .env_remove("CARGO_FLAGS")
             .env_remove("MAKEFLAGS")
+            .env_remove("MAKELEVEL")
             .output()
             .unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
