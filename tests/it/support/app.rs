@@ -54,11 +54,6 @@ impl TestApp {
         flags: &[(&'static str, &str)],
         change: impl FnOnce(&mut Policy),
     ) -> Self {
-        // A test that fails shows what the log would have said.
-        let _ = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::ERROR)
-            .with_test_writer()
-            .try_init();
         let engine = Engine::with(database, ManualClock::default(), |policy| {
             ORIGIN.clone_into(&mut policy.issuer);
             change(policy);
