@@ -176,7 +176,7 @@ impl Setting {
         let copies = format!(
             "INSERT INTO sessions SELECT {id}, account_id, generation, parent, seen_generation, ip, user_agent, \
              user_agent_family, metadata, created_at, refreshed_at, last_seen_at, expires_at, absolute_expires_at, \
-             created_at, 'LOGOUT' FROM (SELECT * FROM sessions LIMIT 1) one CROSS JOIN {numbers}"
+             created_at, 'LOGOUT', opened_in FROM (SELECT * FROM sessions LIMIT 1) one CROSS JOIN {numbers}"
         );
         db.execute_unprepared(&copies).await?;
         if self.cluster.is_some() {
