@@ -163,7 +163,7 @@ impl Bench<'_> {
             "signIn",
             "one Argon2id",
             8,
-            users::sign_ins(8),
+            users::sign_ins(self.setting.others(8)),
             users::verifications(8),
         )
         .await?;

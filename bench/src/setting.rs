@@ -102,7 +102,7 @@ impl Setting {
             accounts: Vec::new(),
             _folder: folder,
         };
-        setting.sign_up(connections.max(100)).await?;
+        setting.sign_up(connections.max(100) + 8).await?;
         Ok(setting)
     }
 
@@ -129,6 +129,12 @@ impl Setting {
 
     pub(crate) fn access_tokens(&self, count: usize) -> Vec<(String, String)> {
         self.sessions[..count].to_vec()
+    }
+
+    /// The last accounts, whose sessions no measurement needs.
+    pub(crate) fn others(&self, count: usize) -> std::ops::Range<usize> {
+        let all = self.accounts.len();
+        all - count..all
     }
 
     pub(crate) fn service_key(&self) -> &str {

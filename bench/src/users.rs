@@ -88,14 +88,15 @@ fn on_rows(connections: usize, document: &str, user: impl Fn(usize) -> Repeat) -
     (1..=connections).map(with_body).collect()
 }
 
-pub(crate) fn sign_ins(connections: usize) -> Vec<Repeat> {
+/// Of accounts that do nothing else: each sign-in over their limit ends a session of theirs.
+pub(crate) fn sign_ins(accounts: std::ops::Range<usize>) -> Vec<Repeat> {
     let document = "mutation($name: String!) { signIn(input: {identifier: $name, password: \"correct horse\"}) { session { id } } }";
     let user = |n: usize| Repeat {
         body: body(document, &json!({ "name": format!("user{n}") })),
         place: "/data/signIn/session/id",
         ..Repeat::default()
     };
-    (0..connections).map(user).collect()
+    accounts.map(user).collect()
 }
 
 pub(crate) fn verifications(connections: usize) -> Vec<Repeat> {
