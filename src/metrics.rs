@@ -177,7 +177,8 @@ pub(crate) fn active_sessions(count: u64) {
 #[cfg(feature = "server")]
 pub(crate) fn database_pool(db: &DatabaseConnection) {
     fn set<D: sqlx::Database>(pool: &sqlx::Pool<D>) {
-        let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        // sqlx counts below zero for a moment when one is taken as it comes back: then there is none.
+        let idle = u32::try_from(pool.num_idle()).unwrap_or_default();
         gauge!(CONNECTIONS, "state" => "in_use").set(pool.size().saturating_sub(idle));
         gauge!(CONNECTIONS, "state" => "idle").set(idle);
         gauge!(MAX_CONNECTIONS).set(pool.options().get_max_connections());
