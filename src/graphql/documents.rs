@@ -65,6 +65,14 @@ impl fmt::Debug for Documents {
 }
 
 impl Documents {
+    /// The reading of one request's document.
+    pub(super) fn reading(&self) -> Reading {
+        Reading {
+            documents: self.clone(),
+            document: OnceLock::new(),
+        }
+    }
+
     /// Reads the document of a request, once: from here, where it is known by the digest of its text or by the one that the
     /// request gives instead of it.
     ///
@@ -162,17 +170,40 @@ fn bad_persisted_query(problem: &str) -> Error {
 
 impl ExtensionFactory for Documents {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Reading {
-            documents: self.clone(),
-            document: OnceLock::new(),
-        })
+        Arc::new(self.reading())
     }
 }
 
 /// The reading of one request's document.
-struct Reading {
+pub(super) struct Reading {
     documents: Documents,
     document: OnceLock<Arc<Document>>,
+}
+
+impl Reading {
+    pub(super) fn read(&self, request: &mut Request) -> ServerResult<()> {
+        self.documents.read(request).map_err(request_error)?;
+        if let Some(document) = data_of_request::<Arc<Document>>(request) {
+            let _ = self.document.set(Arc::clone(document));
+        }
+        Ok(())
+    }
+
+    /// Where what validation says of the document is remembered.
+    fn remembered(&self) -> Option<&OnceLock<ValidationResult>> {
+        self.document.get()?.validated.as_ref()
+    }
+
+    /// What validation has said of the document.
+    pub(super) fn validated(&self) -> Option<ValidationResult> {
+        self.remembered()?.get().copied()
+    }
+
+    pub(super) fn remember(&self, valid: ValidationResult) {
+        if let Some(remembered) = self.remembered() {
+            let _ = remembered.set(valid);
+        }
+    }
 }
 
 #[async_trait]
@@ -184,10 +215,7 @@ impl Extension for Reading {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let mut request = next.run(ctx, request).await?;
-        self.documents.read(&mut request).map_err(request_error)?;
-        if let Some(document) = data_of_request::<Arc<Document>>(&request) {
-            let _ = self.document.set(Arc::clone(document));
-        }
+        self.read(&mut request)?;
         Ok(request)
     }
 
@@ -196,17 +224,11 @@ impl Extension for Reading {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> std::result::Result<ValidationResult, Vec<ServerError>> {
-        let remembered = self
-            .document
-            .get()
-            .and_then(|document| document.validated.as_ref());
-        if let Some(valid) = remembered.and_then(OnceLock::get) {
-            return Ok(*valid);
+        if let Some(valid) = self.validated() {
+            return Ok(valid);
         }
         let valid = next.run(ctx).await?;
-        if let Some(remembered) = remembered {
-            let _ = remembered.set(valid);
-        }
+        self.remember(valid);
         Ok(valid)
     }
 }

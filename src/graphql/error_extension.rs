@@ -17,6 +17,7 @@ use async_graphql::{
         NextPrepareRequest, NextRequest, NextResolve, NextSubscribe, NextValidation, ResolveInfo,
     },
     parser::types::ExecutableDocument,
+    registry::Registry,
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream::BoxStream};
@@ -38,8 +39,8 @@ impl ExtensionFactory for ErrorExtension {
 }
 
 /// One request's errors.
-#[derive(Default)]
-struct ErrorHandling(Arc<Mutex<State>>);
+#[derive(Clone, Default)]
+pub(super) struct ErrorHandling(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -87,132 +88,106 @@ impl ErrorHandling {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn finish(&self, error: &mut ServerError, stage: Stage) {
-        finish(error, stage, self.state().request_id.as_deref());
-    }
-}
-
-#[async_trait]
-impl Extension for ErrorHandling {
-    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        let mut response = next.run(ctx).await;
-        for error in &mut response.errors {
-            self.finish(error, Stage::Execution);
-        }
-        response
-    }
-
-    fn subscribe<'s>(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        stream: BoxStream<'s, Response>,
-        next: NextSubscribe<'_>,
-    ) -> BoxStream<'s, Response> {
-        let state = Arc::clone(&self.0);
-        let finished = next.run(ctx, stream).map(move |mut response| {
-            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            for error in &mut response.errors {
-                finish(error, Stage::Execution, state.request_id.as_deref());
+    fn finish(&self, errors: &mut [ServerError], stage: Stage) {
+        if !errors.is_empty() {
+            let state = self.state();
+            for error in errors {
+                finish(error, stage, state.request_id.as_deref());
             }
-            response
-        });
-        finished.boxed()
+        }
     }
 
-    async fn prepare_request(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        request: Request,
-        next: NextPrepareRequest<'_>,
-    ) -> ServerResult<Request> {
-        self.state().request_id = data_of_request::<RequestId>(&request).map(|id| id.0.clone());
-        let mut request = next.run(ctx, request).await?;
-        let registry = &ctx.schema_env.registry;
-        let found = look(&mut request, |document, name, variables| {
+    /// A request has come.
+    pub(super) fn received(&self, request: &Request) {
+        self.state().request_id = data_of_request::<RequestId>(request).map(|id| id.0.clone());
+    }
+
+    /// A request is ready for validation.
+    pub(super) fn prepared(&self, registry: &Registry, request: &mut Request) {
+        let found = look(request, |document, name, variables| {
             selected_operation(document, name)
                 .map(|operation| misfits(registry, &operation.node, variables))
         });
-        if let Some(misfits) = found.flatten() {
+        if let Some(misfits) = found.flatten().filter(|misfits| !misfits.is_empty()) {
             self.state().misfits = misfits;
         }
-        Ok(request)
     }
 
-    async fn parse_query(
+    pub(super) fn parsed(
         &self,
-        ctx: &ExtensionContext<'_>,
-        query: &str,
-        variables: &Variables,
-        next: NextParseQuery<'_>,
+        parsed: ServerResult<ExecutableDocument>,
     ) -> ServerResult<ExecutableDocument> {
-        next.run(ctx, query, variables).await.map_err(|mut error| {
-            self.finish(&mut error, Stage::Parsing);
+        parsed.map_err(|mut error| {
+            self.finish(std::slice::from_mut(&mut error), Stage::Parsing);
             error
         })
     }
 
-    async fn validation(
+    pub(super) fn validated(
         &self,
-        ctx: &ExtensionContext<'_>,
-        next: NextValidation<'_>,
+        checked: Result<ValidationResult, Vec<ServerError>>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
         let misfits = std::mem::take(&mut self.state().misfits);
-        let checked = next.run(ctx).await;
         let validated = if misfits.is_empty() {
             checked
         } else {
             checked.and(Err(misfits))
         };
         validated.map_err(|mut errors| {
-            for error in &mut errors {
-                self.finish(error, Stage::Validation);
-            }
+            self.finish(&mut errors, Stage::Validation);
             errors
         })
     }
 
-    async fn execute(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        operation_name: Option<&str>,
-        next: NextExecute<'_>,
-    ) -> Response {
-        // A subscription executes once for each event.
+    /// A subscription executes once for each event.
+    pub(super) fn begin_execution(&self) {
         self.state().failed = Failed::default();
-        let mut response = next.run(ctx, operation_name).await;
+    }
+
+    pub(super) fn executed(&self, mut response: Response) -> Response {
         let failed = std::mem::take(&mut self.state().failed);
         if failed.nulled.contains(&Vec::new()) {
             response.data = Value::Null;
         }
         response.errors.extend(failed.errors);
-        for error in &mut response.errors {
-            self.finish(error, Stage::Execution);
-        }
+        self.answered(response)
+    }
+
+    pub(super) fn answered(&self, mut response: Response) -> Response {
+        self.finish(&mut response.errors, Stage::Execution);
         response
     }
 
-    async fn resolve(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        info: ResolveInfo<'_>,
-        next: NextResolve<'_>,
-    ) -> ServerResult<Option<Value>> {
-        let node = info.path_node;
-        let return_type = info.return_type;
-        if return_type.starts_with('[') && matches!(node.segment, QueryPathSegment::Name(_)) {
+    pub(super) fn finished<'s>(&self, stream: BoxStream<'s, Response>) -> BoxStream<'s, Response> {
+        let this = self.clone();
+        stream.map(move |response| this.answered(response)).boxed()
+    }
+
+    /// A field is going to be resolved.
+    pub(super) fn begin_field(&self, field: &ResolveInfo<'_>) {
+        let node = field.path_node;
+        if field.return_type.starts_with('[') && matches!(node.segment, QueryPathSegment::Name(_)) {
             let mut state = self.state();
             state
                 .failed
                 .lists
-                .insert(path(node), return_type.to_owned());
+                .insert(path(node), field.return_type.to_owned());
         }
-        let resolved = next.run(ctx, info).await;
+    }
+
+    /// A field has been resolved: what becomes of its value.
+    pub(super) fn resolved(
+        &self,
+        node: &QueryPathNode<'_>,
+        return_type: &str,
+        resolved: ServerResult<Option<Value>>,
+    ) -> Option<Value> {
         let mut state = self.state();
         let failed = &mut state.failed;
         let value = match resolved {
-            Ok(value) if failed.nulled.is_empty() => return Ok(value),
+            Ok(value) if failed.nulled.is_empty() => return value,
             Ok(value) if !failed.nulled.contains(&path(node)) => {
-                return Ok(value.map(|value| failed.null_items(node, value)));
+                return value.map(|value| failed.null_items(node, value));
             }
             // Something below it failed that must not be null.
             Ok(_) => Value::Null,
@@ -234,7 +209,75 @@ impl Extension for ErrorHandling {
                 .nulled
                 .insert(node.parent.map(path).unwrap_or_default());
         }
-        Ok(Some(value))
+        Some(value)
+    }
+}
+
+#[async_trait]
+impl Extension for ErrorHandling {
+    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
+        self.answered(next.run(ctx).await)
+    }
+
+    fn subscribe<'s>(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        stream: BoxStream<'s, Response>,
+        next: NextSubscribe<'_>,
+    ) -> BoxStream<'s, Response> {
+        self.finished(next.run(ctx, stream))
+    }
+
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        self.received(&request);
+        let mut request = next.run(ctx, request).await?;
+        self.prepared(&ctx.schema_env.registry, &mut request);
+        Ok(request)
+    }
+
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        self.parsed(next.run(ctx, query, variables).await)
+    }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        self.validated(next.run(ctx).await)
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        self.begin_execution();
+        self.executed(next.run(ctx, operation_name).await)
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        self.begin_field(&info);
+        let (node, return_type) = (info.path_node, info.return_type);
+        let resolved = next.run(ctx, info).await;
+        Ok(self.resolved(node, return_type, resolved))
     }
 }
 

@@ -63,12 +63,23 @@ impl Extension for DocumentLimits {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         let mut request = next.run(ctx, request).await?;
-        let checked = look(&mut request, |document, _, variables| {
+        self.check_request(&ctx.schema_env.registry, &mut request)?;
+        Ok(request)
+    }
+}
+
+impl DocumentLimits {
+    pub(super) fn check_request(
+        &self,
+        registry: &Registry,
+        request: &mut Request,
+    ) -> ServerResult<()> {
+        let checked = look(request, |document, _, variables| {
             check_size(DocumentSize::of(document))?;
             // All operations, not only the one that runs: validation walks through each of them.
             document.operations.iter().try_for_each(|(_, operation)| {
                 let mut scale = Scale {
-                    registry: &ctx.schema_env.registry,
+                    registry,
                     document,
                     operation: &operation.node,
                     variables,
@@ -78,12 +89,9 @@ impl Extension for DocumentLimits {
             })
         });
         // What cannot be read is for parsing and validation to refuse.
-        checked.unwrap_or(Ok(())).map_err(request_error)?;
-        Ok(request)
+        checked.unwrap_or(Ok(())).map_err(request_error)
     }
-}
 
-impl DocumentLimits {
     fn check(&self, weight: Weight) -> Result<(), Error> {
         if weight.introspects && !self.introspection {
             return Err(ErrorKind::GraphqlValidationFailed(

@@ -20,6 +20,7 @@ mod query;
 pub(crate) mod requested;
 mod schema;
 mod sdl;
+mod server_extension;
 mod session_extension;
 mod subgraph;
 mod subscription;

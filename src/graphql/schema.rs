@@ -8,6 +8,7 @@ use super::{
     DocumentLimits, Documents, ErrorExtension, SessionEntities, SessionExtension, SessionMutation,
     SessionQuery, SessionSubscription, Subgraph, loader,
     sdl::{ServiceSdl, federated},
+    server_extension::ServerExtension,
 };
 use crate::account::Accounts;
 
@@ -48,21 +49,28 @@ where
     M: ObjectType + 'static,
     S: SubscriptionType + 'static,
 {
+    let sessions = SessionExtension::new(accounts.sessions().clone());
+    data(builder, accounts)
+        .extension(ErrorExtension)
+        .extension(sessions)
+}
+
+fn data<Q, M, S>(builder: SchemaBuilder<Q, M, S>, accounts: Accounts) -> SchemaBuilder<Q, M, S> {
     builder
         .data(loader::loader(accounts.clone()))
-        .extension(ErrorExtension)
-        .extension(SessionExtension::new(accounts.sessions().clone()))
         .data(accounts)
 }
 
 /// The server's schema over its accounts.
 #[must_use]
 pub fn schema(accounts: Accounts, documents: Documents, options: SchemaOptions) -> Schema {
-    let service_sdl = ServiceSdl(options.subgraph_sdl.then(|| sdl().into()));
-    let mut builder = extend(roots(), accounts)
-        .extension(options.limits)
-        .extension(service_sdl)
-        .extension(documents);
+    let extension = ServerExtension {
+        sessions: SessionExtension::new(accounts.sessions().clone()),
+        limits: options.limits,
+        service_sdl: ServiceSdl(options.subgraph_sdl.then(|| sdl().into())),
+        documents,
+    };
+    let mut builder = data(roots(), accounts).extension(extension);
     if !options.limits.introspection {
         // A suggestion names fields as well.
         builder = builder.disable_introspection().disable_suggestions();

@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use async_graphql::{
     ObjectType, SDLExportOptions, Schema, ServerResult, SubscriptionType, Value,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo},
+    extensions::ResolveInfo,
 };
-use async_trait::async_trait;
 
 use super::errors::request_error;
 use crate::error::ErrorKind;
@@ -72,28 +71,17 @@ where
     format!("{HEAD}{}\n", types.trim_end())
 }
 
-/// Answers `_service { sdl }` with our text, or not at all.
+/// What `_service { sdl }` answers: our text, or nothing at all.
 #[derive(Debug, Clone)]
 pub(super) struct ServiceSdl(pub(super) Option<Arc<str>>);
 
-impl ExtensionFactory for ServiceSdl {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(self.clone())
-    }
-}
-
-#[async_trait]
-impl Extension for ServiceSdl {
-    async fn resolve(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        info: ResolveInfo<'_>,
-        next: NextResolve<'_>,
-    ) -> ServerResult<Option<Value>> {
-        match (info.parent_type, info.name, &self.0) {
-            (_, "_service", None) => Err(request_error(ErrorKind::Forbidden.into())),
-            ("_Service", "sdl", Some(sdl)) => Ok(Some(Value::from(sdl.to_string()))),
-            _ => next.run(ctx, info).await,
+impl ServiceSdl {
+    /// The answer to a field that is not left to the library.
+    pub(super) fn answer(&self, field: &ResolveInfo<'_>) -> Option<ServerResult<Option<Value>>> {
+        match (field.parent_type, field.name, &self.0) {
+            (_, "_service", None) => Some(Err(request_error(ErrorKind::Forbidden.into()))),
+            ("_Service", "sdl", Some(sdl)) => Some(Ok(Some(Value::from(sdl.to_string())))),
+            _ => None,
         }
     }
 }

@@ -52,7 +52,26 @@ impl Extension for SessionExtension {
         request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        let mut request = next.run(ctx, request).await?;
+        self.prepare(ctx, next.run(ctx, request).await?).await
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        batching::execution(next.run(ctx, operation_name)).await
+    }
+}
+
+impl SessionExtension {
+    /// Finds out who a request is from.
+    pub(super) async fn prepare(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        mut request: Request,
+    ) -> ServerResult<Request> {
         let mut session_request = data_of_request::<SessionRequest>(&request)
             .or_else(|| ctx.data_opt::<SessionRequest>())
             .cloned()
@@ -75,15 +94,6 @@ impl Extension for SessionExtension {
         request.data.insert(Current::default());
         request.data.insert(Representations::default());
         Ok(request)
-    }
-
-    async fn execute(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        operation_name: Option<&str>,
-        next: NextExecute<'_>,
-    ) -> Response {
-        batching::execution(next.run(ctx, operation_name)).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/graphql`.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use async_graphql::{Request, Response, parser::types::OperationType};
 use axum::{
@@ -12,7 +12,10 @@ use axum::{
 use futures_util::future::join_all;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tower_http::request_id::RequestId as HttpRequestId;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_http::{
+    decompression::RequestDecompressionLayer, request_id::RequestId as HttpRequestId,
+};
 use tracing::{Instrument, Span};
 
 use super::{
@@ -36,6 +39,33 @@ type HttpResponse = http::Response<Body>;
 pub(super) async fn post(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: axum::extract::Request,
+) -> HttpResponse {
+    if request.headers().contains_key(header::CONTENT_ENCODING) {
+        Box::pin(post_encoded(app, peer, request)).await
+    } else {
+        post_plain(&app, peer, request).await
+    }
+}
+
+/// One whose body is compressed; few are, and no other pays for it.
+async fn post_encoded(
+    app: Arc<App>,
+    peer: SocketAddr,
+    request: axum::extract::Request,
+) -> HttpResponse {
+    let plain = service_fn(move |request: http::Request<_>| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, Infallible>(post_plain(&app, peer, request.map(Body::new)).await) }
+    });
+    let decompressing = RequestDecompressionLayer::new().layer(plain);
+    let Ok(response) = decompressing.oneshot(request).await;
+    in_form(response)
+}
+
+async fn post_plain(
+    app: &Arc<App>,
+    peer: SocketAddr,
     request: axum::extract::Request,
 ) -> HttpResponse {
     let (parts, body) = request.into_parts();
@@ -65,12 +95,12 @@ pub(super) async fn post(
             .map_err(|error| unreadable(&error, app.body_limit))?;
         let mut read = read_post(&parts.headers, &body, app.max_batch)?;
         for request in read.requests_mut() {
-            read_document(&app, request);
+            read_document(app, request);
         }
         Ok(read)
     };
     let Some(stream) = stream else {
-        return answer(&app, format, id, session_request, read).await;
+        return answer(app, format, id, session_request, read).await;
     };
     let Ok(mut read) = timeout(app.request_timeout, read).await else {
         return took_too_long(format, &id);
@@ -85,10 +115,10 @@ pub(super) async fn post(
     };
     match read {
         Ok(Operations::Single(request)) if streams => {
-            live::respond(&app, stream, *request, session_request, id)
+            live::respond(app, stream, *request, session_request, id)
         }
         Ok(_) if negotiated.is_err() => refuse(format, &BadRequest::not_acceptable()),
-        read => answer(&app, format, id, session_request, async { read }).await,
+        read => Box::pin(answer(app, format, id, session_request, async { read })).await,
     }
 }
 
@@ -124,9 +154,8 @@ pub(super) async fn method_not_allowed() -> HttpResponse {
     refuse(Format::Json, &BadRequest::method_not_allowed("GET, POST"))
 }
 
-/// What layers around the endpoint answer by themselves (a body in an encoding that nobody reads) gets the form of its
-/// own answers.
-pub(super) fn in_form<B>(response: http::Response<B>) -> HttpResponse
+/// What the decompression answers by itself (a body in an encoding that nobody reads) gets the form of our own answers.
+fn in_form<B>(response: http::Response<B>) -> HttpResponse
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -160,14 +189,15 @@ async fn answer(
     session_request.client_gone = client_gone.clone();
     // Dropped with this future, when the answer is there or nobody waits for it any more.
     let _gone = client_gone.drop_guard();
-    let executed = async {
+    // In its own place, for it is large: the futures around this one are moved.
+    let executed = Box::pin(async {
         let mut operations = read.await?;
         for request in operations.requests_mut() {
             request.data.insert(session_request.clone());
             request.data.insert(graphql::RequestId(id.clone()));
         }
         Ok(execute(app, operations, &id).await)
-    };
+    });
     let mut response = match timeout(app.request_timeout, executed).await {
         Ok(Ok(responses)) => respond(format, &responses),
         Ok(Err(refusal)) => refuse(format, &refusal),
@@ -196,27 +226,31 @@ async fn execute(app: &App, operations: Operations, id: &str) -> Responses {
         Operations::Single(request) => {
             Responses::Single(Box::new(execute_one(app, *request, id).await))
         }
-        Operations::Batch(mut requests) => {
-            let writes = requests
-                .iter_mut()
-                .any(|request| operation_type(request) == Some(OperationType::Mutation));
-            let mut responses = Vec::with_capacity(requests.len());
-            if writes {
-                // In order: what one writes, the next one reads.
-                for request in requests {
-                    responses.push(execute_one(app, request, id).await);
-                }
-            } else {
-                responses = join_all(
-                    requests
-                        .into_iter()
-                        .map(|request| execute_one(app, request, id)),
-                )
-                .await;
-            }
-            Responses::Batch(responses)
+        Operations::Batch(requests) => {
+            Responses::Batch(Box::pin(execute_batch(app, requests, id)).await)
         }
     }
+}
+
+async fn execute_batch(app: &App, mut requests: Vec<Request>, id: &str) -> Vec<Response> {
+    let writes = requests
+        .iter_mut()
+        .any(|request| operation_type(request) == Some(OperationType::Mutation));
+    let mut responses = Vec::with_capacity(requests.len());
+    if writes {
+        // In order: what one writes, the next one reads.
+        for request in requests {
+            responses.push(execute_one(app, request, id).await);
+        }
+    } else {
+        responses = join_all(
+            requests
+                .into_iter()
+                .map(|request| execute_one(app, request, id)),
+        )
+        .await;
+    }
+    responses
 }
 
 /// Reads a request's document before it is asked what it does. What there is to complain about, execution says.

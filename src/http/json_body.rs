@@ -14,6 +14,10 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let (Some(only), None) = (types.next(), types.next()) else {
         return false;
     };
+    // What nearly every client says, and nothing else, needs no parser.
+    if only == mime::APPLICATION_JSON.essence_str() {
+        return true;
+    }
     let Some(media) = only.to_str().ok().and_then(media_type) else {
         return false;
     };

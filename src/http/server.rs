@@ -25,7 +25,6 @@ use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::CorsLayer,
-    decompression::RequestDecompressionLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
     trace::TraceLayer,
 };
@@ -164,12 +163,7 @@ pub fn router(app: App) -> Router {
     let graphql = routing::get(endpoint::get)
         .post(endpoint::post)
         .head(endpoint::method_not_allowed);
-    let readable = ServiceBuilder::new()
-        .map_response(endpoint::in_form)
-        .layer(RequestDecompressionLayer::new());
-    let graphql = graphql
-        .fallback(endpoint::method_not_allowed)
-        .layer(readable);
+    let graphql = graphql.fallback(endpoint::method_not_allowed);
     let mut router = Router::new()
         .route("/graphql", graphql)
         .route("/.well-known/jwks.json", routing::get(pages::jwks))
