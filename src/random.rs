@@ -40,13 +40,21 @@ pub(crate) fn bytes<const N: usize>(random: &dyn Random) -> Result<[u8; N]> {
 /// A new `UUIDv7` (RFC 9562 section 5.7). Its twelve bits behind the milliseconds are the fraction of one (section 6.2,
 /// method 3), so that ids order by time to the quarter of a microsecond.
 pub(crate) fn new_id(now: DateTime<Utc>, random: &dyn Random) -> Result<Uuid> {
-    let mut tail = bytes::<10>(random)?;
-    let fraction = (u64::from(now.timestamp_subsec_micros()) % 1000) * 4096 / 1000;
+    Ok(id_of(now, bytes(random)?))
+}
+
+/// The least of the ids that [`new_id`] makes at an instant.
+pub(crate) fn first_id(at: DateTime<Utc>) -> Uuid {
+    id_of(at, [0; 10])
+}
+
+fn id_of(at: DateTime<Utc>, mut tail: [u8; 10]) -> Uuid {
+    let fraction = (u64::from(at.timestamp_subsec_micros()) % 1000) * 4096 / 1000;
     let [.., high, low] = fraction.to_be_bytes();
     tail[0] = high;
     tail[1] = low;
-    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-    Ok(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
+    let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid()
 }
 
 #[cfg(test)]
@@ -60,12 +68,10 @@ mod tests {
         let mut previous = new_id(start, &SystemRandom).unwrap();
         assert_eq!(previous.get_version_num(), 7);
         for microsecond in 1..3000 {
-            let id = new_id(
-                start + chrono::TimeDelta::microseconds(microsecond),
-                &SystemRandom,
-            )
-            .unwrap();
+            let at = start + chrono::TimeDelta::microseconds(microsecond);
+            let id = new_id(at, &SystemRandom).unwrap();
             assert!(id > previous, "{id} after {previous}");
+            assert!(id >= first_id(at) && previous < first_id(at));
             previous = id;
         }
     }

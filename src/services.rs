@@ -166,6 +166,7 @@ fn policy(config: &Config) -> Policy {
         sign_up_limit: config.sign_up_limit.map(rate),
         refresh_limit: config.refresh_limit.map(rate),
         retention: config.retention,
+        audit_retention: config.audit_retention,
     }
 }
 

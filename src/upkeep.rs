@@ -33,7 +33,8 @@ pub struct UpkeepOptions {
     /// Where other replicas are heard: the URL of the PostgreSQL database. `None` where there are none: then, and on
     /// SQLite, only the rows are read.
     pub listen: Option<SecretString>,
-    /// How often sessions that ended longer ago than [`Policy::retention`](crate::session::Policy::retention) are deleted.
+    /// How often sessions that ended longer ago than [`Policy::retention`](crate::session::Policy::retention) are deleted,
+    /// and records older than [`Policy::audit_retention`](crate::session::Policy::audit_retention).
     pub prune_interval: Duration,
 }
 
@@ -157,20 +158,35 @@ async fn prune(sessions: Sessions, leases: Leases, every: Duration) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let pruned: Result<u64> = async {
-            if !leases.acquire(PRUNING, every + every / 2).await? {
-                metrics::active_sessions(0);
-                return Ok(0);
+        match leases.acquire(PRUNING, every + every / 2).await {
+            Ok(true) => prune_once(&sessions).await,
+            Ok(false) => metrics::active_sessions(0),
+            Err(error) => {
+                tracing::warn!(error = ?error, "pruning failed; it is tried again");
             }
-            let pruned = sessions.prune(sessions.policy().retention).await?;
-            metrics::active_sessions(sessions.count_active().await?);
-            Ok(pruned)
         }
-        .await;
-        match pruned {
-            Ok(0) => {}
-            Ok(pruned) => tracing::info!(pruned, "sessions that ended long ago were deleted"),
-            Err(error) => tracing::warn!(error = ?error, "pruning failed; it is tried again"),
+    }
+}
+
+/// Each part by itself: where one fails, the others are done.
+async fn prune_once(sessions: &Sessions) {
+    let policy = sessions.policy();
+    match sessions.prune(policy.retention).await {
+        Ok(0) => {}
+        Ok(pruned) => tracing::info!(pruned, "sessions that ended long ago were deleted"),
+        Err(error) => tracing::warn!(error = ?error, "pruning failed; it is tried again"),
+    }
+    match sessions.prune_records(policy.audit_retention).await {
+        Ok(0) => {}
+        Ok(pruned) => tracing::info!(pruned, "old records of sessions were deleted"),
+        Err(error) => {
+            tracing::warn!(error = ?error, "pruning the records of sessions failed; it is tried again");
+        }
+    }
+    match sessions.count_active().await {
+        Ok(active) => metrics::active_sessions(active),
+        Err(error) => {
+            tracing::warn!(error = ?error, "the active sessions could not be counted; it is tried again");
         }
     }
 }

@@ -10,6 +10,7 @@ mod m20261124_000001_accounts_and_sessions;
 mod m20261124_000002_keys;
 mod m20261124_000003_pruning;
 mod m20261124_000004_limits;
+mod m20261127_000005_session_records;
 
 /// All migrations, oldest first.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000002_keys::Migration),
             Box::new(m20261124_000003_pruning::Migration),
             Box::new(m20261124_000004_limits::Migration),
+            Box::new(m20261127_000005_session_records::Migration),
         ]
     }
 }

@@ -31,7 +31,7 @@ use crate::{
     limit::Turns,
     random::SystemRandom,
     request::SessionRequest,
-    session::{LoginResult, Sessions, TokenTransport},
+    session::{Actor, LoginResult, Sessions, TokenTransport},
 };
 
 /// Accounts over the same database as an engine. Cheap to clone.
@@ -93,7 +93,10 @@ impl Accounts {
     ) -> Result<LoginResult> {
         if let Err(error) = self.sessions.deliver(request, &result, transport) {
             let this = crate::session::by_id(result.session.id);
-            self.sessions.end(this, InvalidationReason::Logout).await?;
+            let actor = Actor::opening(request);
+            self.sessions
+                .end(this, InvalidationReason::Logout, actor)
+                .await?;
             return Err(error);
         }
         Ok(result)

@@ -12,7 +12,7 @@ use crate::{
     },
     error::{ErrorKind, Result},
     request::{SessionClaims, SessionRequest},
-    session::caller_stands,
+    session::{Actor, caller_stands},
 };
 
 /// What a password is changed with.
@@ -48,10 +48,12 @@ impl Accounts {
             .await?;
         let place = self.passwords.enqueue_new(&request.waiting())?;
         let hash = self.passwords.hash(place, input.new).await?;
-        let (this, claims) = (self.clone(), claims.clone());
+        let (this, claims, of_request) = (self.clone(), claims.clone(), request.clone());
         let changing = self.sessions.to_the_end(async move {
             let others = input.invalidate_other_sessions;
-            this.replace_password(&account, hash, &claims, others).await
+            let actor = Actor::of(&of_request).by_session(claims.session_id);
+            this.replace_password(&account, hash, &claims, others, &actor)
+                .await
         });
         if let Some(changed) = changing.await? {
             return Ok(changed);
@@ -68,6 +70,7 @@ impl Accounts {
         hash: String,
         claims: &SessionClaims,
         invalidate_other_sessions: bool,
+        actor: &Actor,
     ) -> Result<Option<account::Model>> {
         let now = self.sessions.clock().now();
         let transaction = database::begin(self.db()).await?;
@@ -94,7 +97,12 @@ impl Accounts {
                 .add(session::Column::Id.ne(claims.session_id));
             ended = self
                 .sessions
-                .mark_ended(&transaction, others, InvalidationReason::PasswordChanged)
+                .mark_ended(
+                    &transaction,
+                    others,
+                    InvalidationReason::PasswordChanged,
+                    actor,
+                )
                 .await?;
         }
         transaction.commit().await?;

@@ -71,7 +71,10 @@ impl Accounts {
                 connection_info,
                 metadata: None,
             };
-            let opened = this.sessions.insert_session(&transaction, session).await?;
+            let opened = this
+                .sessions
+                .insert_session(&transaction, &of_request, session)
+                .await?;
             transaction.commit().await?;
             let result = this.sessions.announce_opened(&of_request, account, opened);
             let result = result.await;

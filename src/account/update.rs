@@ -17,6 +17,7 @@ use crate::{
     error::{ErrorKind, Result},
     request::SessionRequest,
     scope::permissions_claim,
+    session::Actor,
 };
 
 /// What is to change of an account; what is absent stays.
@@ -69,7 +70,7 @@ impl Accounts {
             }
             None => None,
         };
-        let this = self.clone();
+        let (this, actor) = (self.clone(), Actor::of(request));
         let updating = self.sessions.to_the_end(async move {
             let now = this.sessions.clock().now();
 
@@ -108,6 +109,17 @@ impl Accounts {
             {
                 after.credentials_version += 1;
             }
+            // The sessions first: who ends one of them elsewhere holds its row, and wants the account's for the record,
+            // which a changed name would keep from it.
+            let ended = match ends {
+                Some(reason) => {
+                    let of_account = Condition::all().add(session::Column::AccountId.eq(id));
+                    this.sessions
+                        .mark_ended(&transaction, of_account, reason, &actor)
+                        .await?
+                }
+                None => Vec::new(),
+            };
             if after != before {
                 after.updated_at = now;
                 after = after
@@ -117,15 +129,6 @@ impl Accounts {
                     .await
                     .map_err(taken)?;
             }
-            let ended = match ends {
-                Some(reason) => {
-                    let of_account = Condition::all().add(session::Column::AccountId.eq(id));
-                    this.sessions
-                        .mark_ended(&transaction, of_account, reason)
-                        .await?
-                }
-                None => Vec::new(),
-            };
             transaction.commit().await?;
             this.sessions.run_on_session_invalidated(&ended).await;
             Ok(after)

@@ -2,12 +2,11 @@
 
 use std::io::{self, BufWriter, Write};
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use serde::Serialize;
 use sessiongraph::{entity::account::Model, page::Page, services::Services};
 
-use super::{CommandResult, format::Format};
+use super::{CommandResult, format::Format, instant};
 
 const PAGE_LENGTH: u32 = 1_000;
 
@@ -144,8 +143,4 @@ pub(super) async fn export(services: &Services, export: Export) -> CommandResult
     out.flush()?;
     writeln!(io::stderr(), "{count} accounts")?;
     Ok(())
-}
-
-fn instant(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

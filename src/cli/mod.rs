@@ -2,6 +2,7 @@
 //! other than 0.
 
 mod account;
+mod events;
 mod export;
 mod format;
 mod import;
@@ -14,6 +15,7 @@ use std::{
     process::ExitCode,
 };
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use sessiongraph::{
     config::{self, Config},
@@ -40,7 +42,7 @@ enum Task {
     Serve,
     /// Bring the database to the present shape
     Migrate,
-    /// Delete sessions that ended longer ago than `retention`
+    /// Delete sessions that ended longer ago than `retention`, and records older than `audit_retention`
     Prune,
     /// Print the schema
     Schema,
@@ -65,6 +67,8 @@ enum Task {
     /// Make accounts of another system, with the hashes of their passwords
     #[command(after_long_help = import::HELP)]
     Import(import::Import),
+    /// Write who opened, recovered or ended which session to standard output, as JSON lines, oldest first
+    Events(events::Events),
     /// Write all accounts to standard output, as `import` takes them
     Export(export::Export),
 }
@@ -117,6 +121,8 @@ async fn dispatch(matches: &ArgMatches) -> CommandResult {
         Task::Prune => {
             let services = open(&config).await?;
             let pruned = services.sessions.prune(config.retention).await?;
+            let records = services.sessions.prune_records(config.audit_retention);
+            writeln!(io::stderr(), "{} records", records.await?)?;
             print(&pruned.to_string())
         }
         Task::SigningKey(task) => keys::signing_key(&open(&config).await?, task).await,
@@ -126,6 +132,7 @@ async fn dispatch(matches: &ArgMatches) -> CommandResult {
             account::create(&open(&config).await?, create).await
         }
         Task::Import(import) => import::import(&open(&config).await?, import).await,
+        Task::Events(events) => events::events(&open(&config).await?, events).await,
         Task::Export(export) => export::export(&open(&config).await?, export).await,
     }
 }
@@ -137,6 +144,11 @@ async fn open(config: &Config) -> Result<Services, sessiongraph::error::Error> {
         database::migrate(&db).await?;
     }
     Services::open(config, db).await
+}
+
+/// An instant as the lines of `events` and `export` have it.
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 fn print(text: &str) -> CommandResult {

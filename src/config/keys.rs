@@ -230,8 +230,10 @@ keys! {
         "Most requests that wait for password hashing";
     retention: Duration as AnySpan = Some("30d"),
         "How long an ended session is kept, and how long the network that one was opened from is known";
+    audit_retention: Duration as AnySpan = Some("90d"),
+        "How long it is recorded who opened, recovered or ended a session and from where; whatever `retention` says";
     prune_interval: Duration as SomeSpan = Some("10m"),
-        "How often ended sessions past their retention are removed";
+        "How often ended sessions and records past their retention are removed";
     log: String as LogFilter = Some("info"),
         "What is logged: a level, or directives such as `info,sessiongraph=debug`";
     log_format: LogFormat as OneOf<LogFormat> = Some("text"),

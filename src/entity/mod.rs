@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod session;
+pub mod session_record;
 
 // Not for programs that use this crate: their rows are read and written by the engine alone.
 #[doc(hidden)]

@@ -14,6 +14,7 @@ use crate::{
     entity::{
         account,
         session::{self, SessionStatus},
+        session_record,
     },
     error::{Error, Result},
     page::{Page, Slice},
@@ -21,7 +22,7 @@ use crate::{
 
 /// The longest batch; as many representations as `_entities` takes.
 const MAX_BATCH: usize = MAX_REPRESENTATIONS as usize;
-/// So many accounts' pages are one statement: SQLite's compound selects have 500 arms at most.
+/// So many accounts' or sessions' pages are one statement: SQLite's compound selects have 500 arms at most.
 const MAX_PAGES: usize = 100;
 
 /// Loads for the resolvers.
@@ -59,6 +60,19 @@ pub(crate) struct SessionPageKey {
     /// Which page.
     pub page: Page,
 }
+
+/// A page of what happened to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RecordPageKey {
+    /// Which.
+    pub session: Uuid,
+    /// Which page.
+    pub page: Page,
+}
+
+/// How much has happened to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RecordCountKey(pub Uuid);
 
 /// How many sessions an account has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -154,13 +168,51 @@ impl Loader<SessionCountKey> for Batches {
     }
 }
 
-/// Accounts by what is asked of them: in one answer usually the same of all.
+impl Loader<RecordPageKey> for Batches {
+    type Value = Slice<session_record::Model>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[RecordPageKey]) -> Result<HashMap<RecordPageKey, Self::Value>> {
+        let mut pages = HashMap::new();
+        for (page, sessions) in grouped(keys.iter().map(|key| (key.page, key.session))) {
+            for sessions in sessions.chunks(MAX_PAGES) {
+                let of_sessions = self
+                    .accounts
+                    .sessions()
+                    .record_pages(sessions, page)
+                    .await?;
+                pages.extend(
+                    of_sessions
+                        .into_iter()
+                        .map(|(session, slice)| (RecordPageKey { session, page }, slice)),
+                );
+            }
+        }
+        Ok(pages)
+    }
+}
+
+impl Loader<RecordCountKey> for Batches {
+    type Value = i64;
+    type Error = Error;
+
+    async fn load(&self, keys: &[RecordCountKey]) -> Result<HashMap<RecordCountKey, Self::Value>> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let counts = self.accounts.sessions().record_counts(&ids).await?;
+        Ok(counts
+            .into_iter()
+            .map(|(session, count)| (RecordCountKey(session), count))
+            .collect())
+    }
+}
+
+/// Accounts or sessions by what is asked of them: in one answer usually the same of all.
 fn grouped<K: std::hash::Hash + Eq>(
     keys: impl Iterator<Item = (K, Uuid)>,
 ) -> HashMap<K, Vec<Uuid>> {
     let mut groups: HashMap<K, Vec<Uuid>> = HashMap::new();
-    for (key, account) in keys {
-        groups.entry(key).or_default().push(account);
+    for (key, id) in keys {
+        groups.entry(key).or_default().push(id);
     }
     groups
 }

@@ -60,6 +60,9 @@ impl SessionEvent {
             session,
             at: event.at,
             refresh_outcome: event.outcome.map(Into::into),
+            connection_info: None,
+            by_session: None,
+            by_service_key: None,
         }
     }
 }

@@ -49,6 +49,7 @@ impl Sessions {
     /// Writes the exchange and returns both rows, in one round trip. `None` where a condition did not hold.
     pub(super) async fn exchange_as_read(
         &self,
+        connection: &impl ConnectionTrait,
         from: &ConnectionInfo,
         exchange: &ExchangeAsRead<'_>,
     ) -> Result<Option<Exchanged>> {
@@ -68,7 +69,7 @@ impl Sessions {
             .0
             .statements
             .exchange_as_read(self.at_this_time(usual), more);
-        self.exchange_one(statement).await
+        exchange_one(connection, statement).await
     }
 
     fn exchanges(&self) -> Ask<UsualExchange, Option<Exchanged>> {
@@ -111,12 +112,7 @@ impl Sessions {
     async fn exchange_singly(&self, member: UsualExchange) -> Result<Option<Exchanged>> {
         let usual = self.values(member.session_id, member.generation, member.from);
         let statement = self.0.statements.exchange_usual(self.at_this_time(usual));
-        self.exchange_one(statement).await
-    }
-
-    async fn exchange_one(&self, statement: Statement) -> Result<Option<Exchanged>> {
-        let row = self.db().query_one_raw(statement).await?;
-        row.as_ref().map(exchanged).transpose()
+        exchange_one(self.db(), statement).await
     }
 
     async fn write_together(
@@ -161,4 +157,12 @@ impl Sessions {
         let now = self.clock().now();
         [now.into(), (now + self.policy().session_idle_ttl).into()]
     }
+}
+
+async fn exchange_one(
+    connection: &impl ConnectionTrait,
+    statement: Statement,
+) -> Result<Option<Exchanged>> {
+    let row = connection.query_one_raw(statement).await?;
+    row.as_ref().map(exchanged).transpose()
 }

@@ -10,7 +10,7 @@ use sea_orm::{
 
 use uuid::Uuid;
 
-use super::{Sessions, is_void, shared::Ask, statements::session_of_account};
+use super::{Actor, Sessions, is_void, shared::Ask, statements::session_of_account};
 use crate::{
     entity::{
         account,
@@ -44,7 +44,7 @@ impl Sessions {
         match &request.authentication {
             Authentication::Nobody | Authentication::Service(_) => Ok(None),
             Authentication::Failed(error) => Err(error.clone()),
-            Authentication::Session(claims) => self.standing(claims).await.map(Some),
+            Authentication::Session(claims) => self.standing(request, claims).await.map(Some),
         }
     }
 
@@ -55,11 +55,15 @@ impl Sessions {
     /// As [`Sessions::current_session`]; `UNAUTHENTICATED` with `MISSING_TOKEN` where the request carries no token, and
     /// `FORBIDDEN` where it carries a service key.
     pub async fn require_session(&self, request: &SessionRequest) -> Result<CurrentSession> {
-        self.standing(request.session_claims()?).await
+        self.standing(request, request.session_claims()?).await
     }
 
-    /// The session of a verified token, if it still stands.
-    pub(super) async fn standing(&self, claims: &SessionClaims) -> Result<CurrentSession> {
+    /// The session of a verified token that came with a request, if it still stands.
+    pub(super) async fn standing(
+        &self,
+        request: &SessionRequest,
+        claims: &SessionClaims,
+    ) -> Result<CurrentSession> {
         let reads = &self.0.reads;
         let found = reads.ask(claims.session_id, || self.reads()).await?;
         let Some((session, account)) = found else {
@@ -82,7 +86,7 @@ impl Sessions {
         }
         if is_void(&session, claims.generation) {
             let shown = "an access token issued with a void refresh token";
-            Box::pin(self.end_as_reused(&session, shown)).await?;
+            Box::pin(self.end_as_reused(request, &session, shown)).await?;
             return Err(Error::unauthenticated(
                 UnauthenticatedReason::InvalidSession,
             ));
@@ -118,10 +122,16 @@ impl Sessions {
     }
 
     /// Ends a session of which two parties hold tokens.
-    pub(super) async fn end_as_reused(&self, session: &session::Model, shown: &str) -> Result<()> {
+    async fn end_as_reused(
+        &self,
+        request: &SessionRequest,
+        session: &session::Model,
+        shown: &str,
+    ) -> Result<()> {
         tracing::warn!(session_id = %session.id, account_id = %session.account_id, shown, "a session is held by two parties: it is ended");
-        self.end(by_id(session.id), InvalidationReason::RefreshTokenReused)
-            .await?;
+        let (this, reason) = (by_id(session.id), InvalidationReason::RefreshTokenReused);
+        let actor = Actor::of(request).by_session(session.id);
+        self.end(this, reason, actor).await?;
         Ok(())
     }
 }

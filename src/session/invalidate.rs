@@ -1,18 +1,22 @@
 //! Ending sessions.
 
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, sea_query::Expr,
+};
 use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{
-    CurrentSession, Sessions,
+    Actor, CurrentSession, Sessions,
     find::{by_id, caller_stands, is_live},
     tokens::Presented,
 };
 use crate::{
+    database,
     entity::{
         account,
         session::{self, InvalidationReason},
+        session_record::RecordKind,
     },
     error::{Action, Error, ErrorKind, Result},
     request::{Authentication, CookieChange, ServiceIdentity, SessionClaims, SessionRequest},
@@ -76,7 +80,7 @@ impl Sessions {
         }
         let owner = match caller {
             Caller::Session(claims) => {
-                let CurrentSession { account, .. } = self.standing(claims).await?;
+                let CurrentSession { account, .. } = self.standing(request, claims).await?;
                 if account_id.is_some_and(|named| named != account.id) {
                     return Err(ErrorKind::Forbidden.into());
                 }
@@ -109,7 +113,11 @@ impl Sessions {
             Caller::Session(claims) => which.add(caller_stands(claims, self.0.clock.now())),
             Caller::Service(_) => which,
         };
-        self.end(which, InvalidationReason::Requested).await
+        let actor = match caller {
+            Caller::Session(claims) => Actor::of(request).by_session(claims.session_id),
+            Caller::Service(identity) => Actor::of(request).by_service_key(identity),
+        };
+        self.end(which, InvalidationReason::Requested, actor).await
     }
 
     /// Ends the session of a token: of the one handed over, else of the Authorization header, else of the cookies.
@@ -155,7 +163,11 @@ impl Sessions {
         for token in tokens {
             match self.session_of_token(request, token).await {
                 Ok(id) => {
-                    let ended = self.end(by_id(id), InvalidationReason::Logout).await?;
+                    // The token does it, whoever else the request is from.
+                    let actor = Actor::of(request).by_session(id);
+                    let ended = self
+                        .end(by_id(id), InvalidationReason::Logout, actor)
+                        .await?;
                     return Ok(!ended.is_empty());
                 }
                 Err(error) => refused = Some(error),
@@ -235,36 +247,45 @@ impl Sessions {
             .ok_or_else(|| ErrorKind::UserNotFound.into())
     }
 
-    /// Ends the live sessions among those that a condition selects, in one statement, and runs the hooks.
+    /// Ends the live sessions among those that a condition selects, and runs the hooks.
     pub(crate) async fn end(
         &self,
         which: Condition,
         reason: InvalidationReason,
+        actor: Actor,
     ) -> Result<Vec<session::Model>> {
         let sessions = self.clone();
         self.to_the_end(async move {
-            let ended = sessions.mark_ended(sessions.db(), which, reason).await?;
+            let transaction = database::begin(sessions.db()).await?;
+            let ended = sessions
+                .mark_ended(&transaction, which, reason, &actor)
+                .await?;
+            transaction.commit().await?;
             sessions.run_on_session_invalidated(&ended).await;
             Ok(ended)
         })
         .await
     }
 
-    /// The statement alone, for a transaction; the hooks are run once it is committed.
+    /// What a transaction does to end sessions; the hooks are run once it is committed.
     pub(crate) async fn mark_ended(
         &self,
-        connection: &impl ConnectionTrait,
+        transaction: &DatabaseTransaction,
         which: Condition,
         reason: InvalidationReason,
+        actor: &Actor,
     ) -> Result<Vec<session::Model>> {
         let now = self.0.clock.now();
-        Ok(session::Entity::update_many()
+        let ended = session::Entity::update_many()
             .col_expr(session::Column::InvalidatedAt, Expr::value(now))
             .col_expr(session::Column::InvalidationReason, Expr::value(reason))
             .filter(which)
             .filter(is_live(now))
-            .exec_with_returning(connection)
-            .await?)
+            .exec_with_returning(transaction)
+            .await?;
+        self.record(transaction, RecordKind::Invalidated, &ended, actor)
+            .await?;
+        Ok(ended)
     }
 }
 

@@ -42,19 +42,12 @@ impl Sessions {
         page: Page,
     ) -> Result<HashMap<Uuid, Slice<session::Model>>> {
         let now = self.clock().now();
-        // Each account has its own limit: one arm of the union each, all from the same index.
-        let mut arms = accounts.iter().map(|account| {
-            Query::select()
-                .column(Asterisk)
-                .from_subquery(page_of(*account, status, page, now), Alias::new("page"))
-                .to_owned()
-        });
-        let Some(mut select) = arms.next() else {
+        let pages = accounts
+            .iter()
+            .map(|account| page_of(*account, status, page, now));
+        let Some(select) = together(pages) else {
             return Ok(HashMap::new());
         };
-        for arm in arms {
-            select.union(UnionType::All, arm);
-        }
         let mut by_account: HashMap<Uuid, Vec<session::Model>> = HashMap::new();
         for row in self.db().query_all(&select).await? {
             let session = session::Model::from_query_result(&row, "")?;
@@ -91,6 +84,23 @@ impl Sessions {
             .await?;
         Ok(counted.into_iter().collect())
     }
+}
+
+/// Several pages with one statement: each has its own limit, so it is an arm of a union, all from the same index.
+pub(super) fn together(
+    pages: impl IntoIterator<Item = SelectStatement>,
+) -> Option<SelectStatement> {
+    let mut arms = pages.into_iter().map(|page| {
+        Query::select()
+            .column(Asterisk)
+            .from_subquery(page, Alias::new("page"))
+            .to_owned()
+    });
+    let mut select = arms.next()?;
+    for arm in arms {
+        select.union(UnionType::All, arm);
+    }
+    Some(select)
 }
 
 fn page_of(

@@ -45,6 +45,7 @@ mod list;
 mod open;
 mod policy;
 mod prune;
+mod records;
 mod refresh;
 mod service_keys;
 mod shared;
@@ -60,7 +61,6 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span, instrument::WithSubscriber};
 use uuid::Uuid;
 
-pub(crate) use self::find::{by_id, caller_stands};
 pub use self::{
     activity::Activity,
     delivery::TokenTransport,
@@ -70,10 +70,15 @@ pub use self::{
     invalidate::{Caller, InvalidateSessions, SessionSelector},
     open::{NewSession, UpsertSession},
     policy::Policy,
+    records::RecordFilter,
     refresh::RefreshTokensInput,
     service_keys::ServiceKeySummary,
     tokens::{LoginResult, RefreshOutcome, Tokens},
     user_agent::{DeviceKind, UserAgentBinding, UserAgentFamilies, UserAgents},
+};
+pub(crate) use self::{
+    find::{by_id, caller_stands},
+    records::Actor,
 };
 // Under `session_events` and the upkeep, which are what programs use.
 #[doc(hidden)]

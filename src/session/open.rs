@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
+    ActiveModelTrait, ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
 };
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    LoginResult, Sessions,
+    Actor, LoginResult, Sessions,
     find::{by_id, is_live},
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     entity::{
         account,
         session::{self, InvalidationReason},
+        session_record::RecordKind,
     },
     error::{Error, ErrorKind, Result},
     network::client_network,
@@ -108,7 +109,7 @@ impl Sessions {
         {
             return Err(ErrorKind::AuthenticationFailed.into());
         }
-        let opened = self.insert_session(&transaction, new).await?;
+        let opened = self.insert_session(&transaction, request, new).await?;
         transaction.commit().await?;
         self.announce_opened(request, account, opened).await
     }
@@ -117,13 +118,20 @@ impl Sessions {
     pub(crate) async fn insert_session(
         &self,
         transaction: &DatabaseTransaction,
+        request: &SessionRequest,
         new: NewSession,
     ) -> Result<Opened> {
         let now = self.0.clock.now();
-        let evicted = self.make_room(transaction, new.account_id).await?;
-        let ConnectionInfo { ip, user_agent } = new.connection_info.normalized();
+        let id = self.new_id(now)?;
+        let from = new.connection_info.normalized();
+        let actor = Actor::opening(request).with_connection(from.clone());
+        let evicting = actor.clone().by_session(id);
+        let evicted = self
+            .make_room(transaction, new.account_id, &evicting)
+            .await?;
+        let ConnectionInfo { ip, user_agent } = from;
         let session = session::Model {
-            id: self.new_id(now)?,
+            id,
             account_id: new.account_id,
             generation: 0,
             parent: None,
@@ -151,6 +159,9 @@ impl Sessions {
             .reset_all()
             .insert(transaction)
             .await?;
+        let this = std::slice::from_ref(&session);
+        self.record(transaction, RecordKind::Created, this, &actor)
+            .await?;
         Ok(Opened { session, evicted })
     }
 
@@ -167,7 +178,8 @@ impl Sessions {
         let this = by_id(opened.session.id);
         match self.issue(request, account, opened.session, None).await {
             Err(error) => {
-                self.end(this, InvalidationReason::Logout).await?;
+                self.end(this, InvalidationReason::Logout, Actor::opening(request))
+                    .await?;
                 Err(error)
             }
             issued => issued,
@@ -177,8 +189,9 @@ impl Sessions {
     /// Evicts the least recently refreshed sessions of an account, so that one more keeps its limit.
     async fn make_room(
         &self,
-        connection: &impl ConnectionTrait,
+        transaction: &DatabaseTransaction,
         account_id: Uuid,
+        actor: &Actor,
     ) -> Result<Vec<session::Model>> {
         let live: Vec<Uuid> = session::Entity::find()
             .select_only()
@@ -188,7 +201,7 @@ impl Sessions {
             .order_by_asc(session::Column::RefreshedAt)
             .order_by_asc(session::Column::Id)
             .into_tuple()
-            .all(connection)
+            .all(transaction)
             .await?;
         let limit =
             usize::try_from(self.0.policy.max_sessions_per_account).map_err(Error::internal)?;
@@ -201,7 +214,12 @@ impl Sessions {
             return Ok(Vec::new());
         }
         let condition = Condition::all().add(session::Column::Id.is_in(over));
-        self.mark_ended(connection, condition, InvalidationReason::SessionLimit)
-            .await
+        self.mark_ended(
+            transaction,
+            condition,
+            InvalidationReason::SessionLimit,
+            actor,
+        )
+        .await
     }
 }

@@ -42,6 +42,8 @@ pub struct Policy {
     /// How long after a session was opened its client network is known: an account that strangers fail at without end
     /// stays open to it.
     pub retention: Duration,
+    /// How long it is recorded who opened, recovered or ended a session, whether that is still there or not.
+    pub audit_retention: Duration,
 }
 
 impl Default for Policy {
@@ -71,6 +73,7 @@ impl Default for Policy {
                 per: Duration::from_mins(1),
             }),
             retention: 30 * DAY,
+            audit_retention: 90 * DAY,
         }
     }
 }

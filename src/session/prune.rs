@@ -1,15 +1,21 @@
-//! Pruning: sessions that ended long ago are deleted, and counters with their windows, in batches that lock nobody out.
+//! Pruning: sessions that ended long ago are deleted, records when they are old, and counters with their windows, in batches
+//! that lock nobody out.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 use uuid::Uuid;
 
 use super::Sessions;
-use crate::{entity::session, error::Result, limit, metrics};
+use crate::{
+    entity::{session, session_record},
+    error::Result,
+    limit, metrics, random,
+};
 
 /// So many rows are deleted with one statement.
 const BATCH: u64 = 1_000;
@@ -41,6 +47,35 @@ impl Sessions {
             }
         }
         Ok(pruned)
+    }
+
+    /// Deletes records of what happened to sessions longer ago than `audit_retention`, and returns how many. What happened
+    /// since stays, whether its session is there or not.
+    ///
+    /// # Errors
+    ///
+    /// What the database says; the batches before it are deleted.
+    pub async fn prune_records(&self, audit_retention: Duration) -> Result<u64> {
+        let oldest = random::first_id(self.clock().now() - audit_retention);
+        let mut pruned = 0;
+        loop {
+            let batch = session_record::Entity::find()
+                .select_only()
+                .column(session_record::Column::Id)
+                .filter(session_record::Column::Id.lt(oldest))
+                .order_by_asc(session_record::Column::Id)
+                .limit(BATCH)
+                .into_query();
+            let deleted = session_record::Entity::delete_many()
+                .filter(session_record::Column::Id.in_subquery(batch))
+                .exec(self.db())
+                .await?
+                .rows_affected;
+            pruned += deleted;
+            if deleted < BATCH {
+                return Ok(pruned);
+            }
+        }
     }
 
     /// How many sessions are active, of accounts that are deactivated as well. It looks at every row.

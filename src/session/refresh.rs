@@ -4,14 +4,17 @@ use sea_orm::{ColumnTrait, EntityTrait};
 use secrecy::SecretString;
 
 use super::{
-    Circumstances, LoginResult, RefreshOutcome, SessionEventKind, Sessions, Transition,
-    UpsertSession, decide, exchange::ExchangeAsRead, find::by_id, tokens::Presented,
+    Actor, Circumstances, LoginResult, RefreshOutcome, SessionEventKind, Sessions, Transition,
+    UpsertSession, decide, exchange::ExchangeAsRead, find::by_id, statements::Exchanged,
+    tokens::Presented,
 };
 use crate::{
     crypto::opaque_token::RefreshToken,
+    database,
     entity::{
         account,
         session::{self, InvalidationReason},
+        session_record::RecordKind,
     },
     error::{Action, Error, ErrorKind, InvalidSessionReason, Result},
     metrics,
@@ -134,7 +137,8 @@ impl Sessions {
                     generation: generation + 1,
                     parent: Some(generation),
                 };
-                self.exchange_to(request, from, &successor, RefreshOutcome::Rotated)
+                let exchanged = self.exchange_as_read(self.db(), from, &successor).await?;
+                self.announce_exchanged(request, exchanged, RefreshOutcome::Rotated)
                     .await
             }
             Transition::Converge => self
@@ -147,21 +151,18 @@ impl Sessions {
                     generation: row.generation + 1,
                     parent: row.parent,
                 };
-                let recovered = self
-                    .exchange_to(request, from, &lost, RefreshOutcome::Recovered)
-                    .await?;
-                if recovered.is_some() {
+                let exchanged = self.recover(request, from, &lost).await?;
+                if exchanged.is_some() {
                     warn_of_recovery(&row, from);
                 }
-                Ok(recovered)
+                self.announce_exchanged(request, exchanged, RefreshOutcome::Recovered)
+                    .await
             }
             Transition::EndAsReused => {
                 let as_read = by_id(row.id).add(session::Column::Generation.eq(row.generation));
-                if self
-                    .end(as_read, InvalidationReason::RefreshTokenReused)
-                    .await?
-                    .is_empty()
-                {
+                let reason = InvalidationReason::RefreshTokenReused;
+                let actor = Actor::of(request).by_session(row.id);
+                if self.end(as_read, reason, actor).await?.is_empty() {
                     return Ok(None);
                 }
                 tracing::warn!(session_id = %row.id, account_id = %row.account_id, ip = %from.ip, "a refresh token was reused: the session is ended");
@@ -204,14 +205,32 @@ impl Sessions {
         }
     }
 
-    async fn exchange_to(
+    /// The exchange and its record, or neither.
+    async fn recover(
         &self,
         request: &SessionRequest,
         from: &ConnectionInfo,
-        exchange: &ExchangeAsRead<'_>,
+        lost: &ExchangeAsRead<'_>,
+    ) -> Result<Option<Exchanged>> {
+        let transaction = database::begin(self.db()).await?;
+        let exchanged = self.exchange_as_read(&transaction, from, lost).await?;
+        if let Some((session, _)) = &exchanged {
+            let this = std::slice::from_ref(session);
+            let actor = Actor::of(request).by_session(session.id);
+            self.record(&transaction, RecordKind::Recovered, this, &actor)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(exchanged)
+    }
+
+    async fn announce_exchanged(
+        &self,
+        request: &SessionRequest,
+        exchanged: Option<Exchanged>,
         outcome: RefreshOutcome,
     ) -> Result<Option<LoginResult>> {
-        let Some((session, account)) = self.exchange_as_read(from, exchange).await? else {
+        let Some((session, account)) = exchanged else {
             return Ok(None);
         };
         self.announce(&session, SessionEventKind::Refreshed, Some(outcome));

@@ -11,10 +11,11 @@ use crate::{
     entity::account,
     error::Result,
     graphql::{
-        current::{has_scope, own_session},
+        current::{has_scope, own_session, request},
         loader::{AccountKey, SessionPageKey, batches},
     },
     page::Page,
+    request::Authentication,
     scope::Scope,
 };
 
@@ -139,6 +140,8 @@ impl Account {
             page,
         };
         let slice = batches(ctx)?.load_one(key).await?;
-        Ok(slice.map(|slice| connection::sessions(slice, &account, key.status)))
+        // A service key that may read accounts may not read sessions for that; anybody else who sees this is the account.
+        let granted = !matches!(&request(ctx)?.authentication, Authentication::Service(_));
+        Ok(slice.map(|slice| connection::sessions(slice, &account, key.status, granted)))
     }
 }

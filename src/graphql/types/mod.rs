@@ -16,7 +16,7 @@ mod session_event;
 
 pub use self::{
     account::Account,
-    connection::{AccountConnection, SessionConnection},
+    connection::{AccountConnection, SessionConnection, SessionEventConnection},
     enums::{
         DeviceKind, InvalidateSessionsMode, InvalidationReason, RefreshOutcome, SessionStatus,
         TokenTransport,

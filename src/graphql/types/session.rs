@@ -10,12 +10,19 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Json, Object};
 use chrono::{DateTime, Utc};
 
-use super::{Account, DeviceKind, InvalidationReason, SessionStatus};
+use super::{
+    Account, DeviceKind, InvalidationReason, SessionEventConnection, SessionStatus, connection,
+};
 use crate::{
     entity::{account, session},
     error::Result,
-    graphql::current,
+    graphql::{
+        current,
+        loader::{RecordPageKey, batches},
+    },
+    page::Page,
     request::Authentication,
+    scope::Scope,
     session::UserAgentFamilies,
 };
 
@@ -24,15 +31,27 @@ use crate::{
 pub struct Session {
     row: session::Model,
     account: Account,
+    /// Whether the request has been found to see everything of it; else that is found out when a private field is asked.
+    granted: bool,
 }
 
 impl Session {
-    /// A session of an account whose private fields the request may see.
+    /// A session whose private fields, and those of its account, the request may see.
     #[must_use]
     pub fn granted(row: session::Model, account: Arc<account::Model>) -> Self {
         Self {
+            granted: true,
+            ..Self::of_account(row, account)
+        }
+    }
+
+    /// A session of an account whose private fields the request may see.
+    #[must_use]
+    pub fn of_account(row: session::Model, account: Arc<account::Model>) -> Self {
+        Self {
             row,
             account: Account::granted(account),
+            granted: false,
         }
     }
 
@@ -42,7 +61,17 @@ impl Session {
         Self {
             account: Account::by_id(row.account_id),
             row,
+            granted: false,
         }
+    }
+
+    /// Whether the request sees the private fields.
+    async fn is_visible(&self, ctx: &Context<'_>) -> Result<bool> {
+        if self.granted || current::has_scope(ctx, Scope::SessionsRead) {
+            return Ok(true);
+        }
+        let own = current::own_session(ctx).await?;
+        Ok(own.is_some_and(|own| own.account.id == self.row.account_id))
     }
 
     fn current_status(&self, ctx: &Context<'_>) -> Result<SessionStatus> {
@@ -125,9 +154,30 @@ impl Session {
     async fn invalidation_reason(&self) -> Option<InvalidationReason> {
         self.row.invalidation_reason.map(Into::into)
     }
+
+    /// What happened to it and who did it, newest first: that it was opened, recovered from a lost refresh, or ended; not
+    /// each refresh. It is kept for a time of its own. A page has 20 where neither first nor last says otherwise, and 100 at
+    /// most. Visible to the account itself and to service keys with sessions:read; else null.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Option<SessionEventConnection>> {
+        let page = Page::from_arguments(first, after.as_deref(), last, before.as_deref())?;
+        if !self.is_visible(ctx).await? {
+            return Ok(None);
+        }
+        let session = self.row.id;
+        let key = RecordPageKey { session, page };
+        let slice = batches(ctx)?.load_one(key).await?;
+        Ok(slice.map(|slice| connection::events(slice, self, session)))
+    }
 }
 
-/// Where the session was opened or last refreshed from.
+/// Where a request came from: the one that opened or last refreshed the session, or that did what an event tells.
 #[derive(Debug, Clone)]
 pub struct ConnectionInfo {
     ip: String,
@@ -135,6 +185,10 @@ pub struct ConnectionInfo {
 }
 
 impl ConnectionInfo {
+    pub(super) fn new(ip: String, user_agent: String) -> Self {
+        Self { ip, user_agent }
+    }
+
     fn families(&self, ctx: &Context<'_>) -> Result<UserAgentFamilies> {
         Ok(current::sessions(ctx)?
             .user_agents()

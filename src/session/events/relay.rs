@@ -18,6 +18,7 @@ use super::{Notice, SessionEventKind};
 use crate::{
     entity::{service_key, session},
     error::Result,
+    random,
     session::{RefreshOutcome, Sessions},
 };
 
@@ -172,7 +173,7 @@ impl Relay {
             .limit(PAGE);
         let sessions = match (at, after) {
             (session::Column::CreatedAt, after) => {
-                let after = after.map_or(first_id_of(since), |(_, id)| id);
+                let after = after.map_or(random::first_id(since), |(_, id)| id);
                 sessions.filter(session::Column::Id.gt(after))
             }
             (_, None) => sessions.filter(at.gte(since)).order_by_asc(at),
@@ -205,12 +206,6 @@ impl Relay {
     fn db(&self) -> &DatabaseConnection {
         self.sessions.db()
     }
-}
-
-/// The least UUIDv7 of an instant.
-fn first_id_of(instant: DateTime<Utc>) -> Uuid {
-    let millis = u64::try_from(instant.timestamp_millis()).unwrap_or_default();
-    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
 }
 
 /// A notice as a line: what happened, to which session of which account, when, and for a refresh how.

@@ -204,6 +204,7 @@ async fn the_greatest_values_that_are_taken_work() {
         "clock_skew",
         "request_timeout",
         "retention",
+        "audit_retention",
         "prune_interval",
     ];
     let counts = [
