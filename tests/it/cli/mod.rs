@@ -2,6 +2,7 @@
 
 mod accounts;
 mod configuration;
+mod events;
 mod keys;
 mod killed;
 mod metrics;

@@ -226,6 +226,41 @@ mod on_postgres {
         assert_eq!(scalar(&engine.db, LIVE_SESSIONS).await, 2);
     }
 
+    /// Who ends a session holds its row, and wants the account's for the record.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_session_ends_while_its_account_gets_another_name_and_ends_it_too() {
+        let database = TestDatabase::postgres().await;
+        let engine = Engine::new(&database).await;
+        let login = engine.sign_up("ada").await;
+        let ending = engine.db.begin().await.unwrap();
+        let id = login.session.id;
+        let end = format!(
+            "UPDATE sessions SET invalidated_at = now(), invalidation_reason = 'LOGOUT' WHERE id = '{id}'"
+        );
+        ending.execute_unprepared(&end).await.unwrap();
+        let changing = engine.clone();
+        let change = AccountChanges {
+            username: Some("grace".to_owned()),
+            deactivated: Some(true),
+            ..AccountChanges::default()
+        };
+        let change = tokio::spawn(async move {
+            let accounts = &changing.accounts;
+            accounts.update(&request(), login.account.id, change).await
+        });
+        while scalar(&engine.db, WAITING).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        let record = "INSERT INTO session_records (id, session_id, account_id, kind, at) \
+                      SELECT gen_random_uuid(), id, account_id, 'INVALIDATED', now() FROM sessions";
+        ending.execute_unprepared(record).await.unwrap();
+        ending.commit().await.unwrap();
+        let account = change.await.unwrap().unwrap();
+        assert_eq!(account.username.as_deref(), Some("grace"));
+        let ends = "SELECT COUNT(*) FROM session_records WHERE kind = 'INVALIDATED'";
+        assert_eq!(scalar(&engine.db, ends).await, 1);
+    }
+
     /// Where rows lie in another order than their ids, two statements that write several may lock them in different
     /// orders.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

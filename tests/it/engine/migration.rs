@@ -1,8 +1,19 @@
 //! Migrating.
 
-use sessiongraph::database::{DatabaseOptions, connect, migrate};
+use sessiongraph::{
+    database::{DatabaseOptions, connect, migrate},
+    entity::session_record::RecordKind,
+    page::Page,
+    session::RecordFilter,
+};
+use sessiongraph_migration::{Migrator, MigratorTrait};
 
-use crate::support::{database::scalar, on_each_database, postgres::server};
+use crate::support::{
+    database::{row_counts, scalar},
+    engine::{Engine, request},
+    on_each_database,
+    postgres::server,
+};
 
 #[tokio::test]
 async fn replicas_that_start_at_once_on_an_empty_database_all_start() {
@@ -27,5 +38,34 @@ on_each_database! {
         let before = applied().await;
         migrate(&db).await.unwrap();
         assert_eq!(applied().await, before);
+    }
+
+    async fn a_database_without_records_gets_them_and_loses_nothing(database: TestDatabase) {
+        let before = Engine::new(&database).await;
+        let (ada, ended) = (before.sign_up("ada").await, before.sign_in("ada").await);
+        before.sessions.logout(&mut request(), Some(&ended.tokens.refresh_token)).await.unwrap();
+        // As the version before left it.
+        Migrator::down(&before.db, Some(1)).await.unwrap();
+        let counts = row_counts(&before.db).await;
+        assert!(counts.iter().all(|(table, _)| table != "session_records"), "{counts:?}");
+        let rows = [before.row(ada.session.id).await, before.row(ended.session.id).await];
+
+        migrate(&before.db).await.unwrap();
+        let after = Engine::with(&database, before.clock.clone(), |_| {}).await;
+        assert_eq!([after.row(ada.session.id).await, after.row(ended.session.id).await], rows);
+        let mut expected = counts;
+        expected.push(("session_records".to_owned(), 0));
+        expected.iter_mut().filter(|(table, _)| table == "seaql_migrations").for_each(|(_, count)| *count += 1);
+        expected.sort();
+        let mut counts = row_counts(&after.db).await;
+        counts.sort();
+        assert_eq!(counts, expected);
+        // A session that is older than the log goes on, and its end is the first that is recorded of it.
+        let refreshed = after.refresh(&ada.tokens.refresh_token).await.unwrap();
+        assert!(after.sessions.logout(&mut request(), Some(&refreshed.tokens.refresh_token)).await.unwrap());
+        let page = Page::from_arguments(None, None, None, None).unwrap();
+        let records = after.sessions.records(RecordFilter::default(), page).await.unwrap().rows;
+        assert_eq!(records.len(), 1);
+        assert_eq!((records[0].kind, records[0].session_id), (RecordKind::Invalidated, ada.session.id));
     }
 }

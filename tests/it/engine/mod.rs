@@ -13,6 +13,7 @@ mod logout;
 mod master_secret;
 mod migration;
 mod pruning;
+mod records;
 mod recovery;
 mod refresh;
 mod refresh_refused;

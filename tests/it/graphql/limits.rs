@@ -180,4 +180,14 @@ on_each_database! {
         assert_eq!(client.query(&explosive("{ ...F0 }")).await.status, 400);
         assert_eq!(app.anonymous().query(&explosive("{ ...F0 }")).await.status, 200);
     }
+
+    async fn events_of_sessions_count_as_often_as_their_pages_are_long(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let of = |sessions: u32, events: u32| format!("{{ viewer {{ sessions(first: {sessions}) {{ nodes {{ events(first: {events}) {{ nodes {{ kind at }} }} }} }} }} }}");
+        let answer = app.anonymous().query(&of(100, 100)).await;
+        // Two fields of each of 10,000 events, and what is above them.
+        let value = assert_over(&answer, "complexity", 10_000);
+        assert_eq!(value, 1 + 1 + 100 * (1 + 1 + 100 * (1 + 2)));
+        passes(&app.anonymous(), &of(100, 30), json!({})).await;
+    }
 }

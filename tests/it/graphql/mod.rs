@@ -6,6 +6,7 @@ mod current_session;
 mod enumeration;
 mod error_codes;
 mod errors;
+mod events;
 mod input;
 mod invalidate;
 mod limits;

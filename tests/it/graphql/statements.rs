@@ -86,14 +86,15 @@ on_each_database! {
 
     async fn a_list_costs_the_same_however_long_it_is(database: TestDatabase) {
         let app = TestApp::new(&database).await;
-        let service = app.service(&[AccountsRead]).await;
+        let service = app.service(&[AccountsRead, SessionsRead]).await;
         let documents: Vec<_> = ["", "totalCount"].iter().flat_map(|total| [
             format!("{{ accounts(first: 50) {{ {total} nodes {{ {ACCOUNT} }} }} }}"),
             format!("{{ accounts(first: 50) {{ nodes {{ id sessions(first: 3) {{ {total} nodes {{ {SESSION} account {{ {ACCOUNT} }} }} pageInfo {{ hasNextPage }} }} }} }} }}"),
+            format!("{{ accounts(first: 50) {{ nodes {{ sessions(first: 2) {{ nodes {{ id events(first: 3) {{ {total} nodes {{ kind at session {{ id }} connectionInfo {{ ip userAgent }} bySession byServiceKey }} }} }} }} }} }} }}"),
             format!("{{ accounts(last: 50) {{ {total} edges {{ cursor node {{ sessions(status: ACTIVE, last: 1) {{ {total} edges {{ cursor }} }} }} }} }} }}"),
         ]).collect();
         // The key itself is read at each request.
-        let expected = [2, 3, 3, 3, 4, 5];
+        let expected = [2, 3, 3, 4, 3, 4, 5, 5];
         fill(&app, 0..5).await;
         for (document, expected) in documents.iter().zip(expected) {
             assert_eq!(cost(&service, document).await, expected, "{document}");
@@ -142,7 +143,10 @@ on_each_database! {
         // The key, the row under its lock, and the update.
         let update = format!("mutation {{ updateAccount(input: {{ id: \"{id}\", permissions: [\"a\"] }}) {{ {ACCOUNT} }} }}");
         assert_eq!(cost(&service, &update).await, 3);
-        // Ending the session, and nothing before it.
-        assert_eq!(cost(&app.signed_in(&login), "mutation { logout }").await, 1);
+        // Ending the session, and its record; nothing before them.
+        let signed_in = app.signed_in(&login);
+        assert_eq!(cost(&signed_in, "mutation { logout }").await, 2);
+        // Where there is nothing to end, there is nothing to record.
+        assert_eq!(cost(&signed_in, "mutation { logout }").await, 1);
     }
 }

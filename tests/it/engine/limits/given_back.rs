@@ -71,11 +71,11 @@ on_each_database! {
             engine.sign_in("ada").await;
             let statements = engine.statements.take();
             let begins: Vec<_> = statements.iter().map(|statement| {
-                let table = ["counters", "accounts", "sessions"].into_iter().find(|table| statement.sql.contains(table)).unwrap();
+                let table = ["counters", "accounts", "sessions", "session_records"].into_iter().find(|table| statement.sql.contains(table)).unwrap();
                 (statement.sql.split(' ').next().unwrap(), table)
             }).collect();
             let counting = ("WITH", "counters");
-            let opening = [("SELECT", "accounts"), ("SELECT", "sessions"), ("INSERT", "sessions")];
+            let opening = [("SELECT", "accounts"), ("SELECT", "sessions"), ("INSERT", "sessions"), ("INSERT", "session_records")];
             assert_eq!(begins, [&[counting, ("SELECT", "accounts"), counting], &opening[..]].concat());
         }
     }
