@@ -16,7 +16,7 @@ use sessiongraph::{
     request::{Authentication, ConnectionInfo, SessionRequest},
     scope::Scope,
     session::{
-        Caller, InvalidateSessions, LoginResult, Policy, RecordFilter, RefreshOutcome,
+        Caller, InvalidateSessions, LoginDraft, LoginResult, Policy, RecordFilter, RefreshOutcome,
         SessionSelector, TokenTransport,
     },
 };
@@ -235,17 +235,19 @@ on_each_database! {
         let engine = Engine::new(&database).await;
         let ada = engine.sign_up("ada").await;
         engine.advance(1);
-        // Too many permissions for a cookie.
-        let permissions = Some((0..180).map(|n| format!("permission_number_{n}")).collect());
-        let many = AccountChanges { permissions, ..AccountChanges::default() };
-        engine.accounts.update(&request(), ada.account.id, many).await.unwrap();
+        // An access token that is too long for a cookie.
+        engine.sessions.hooks().on_refresh_tokens(|mut draft: LoginDraft, _| async {
+            draft.claims.insert("long".to_owned(), "x".repeat(4_000).into());
+            Ok(draft)
+        });
         let backend = service(&engine, "backend").await;
         engine.accounts.create_session(&backend, new_session(ada.account.id, TokenTransport::Cookie)).await.unwrap_err();
         // Tokens that cannot be issued.
         let broken = || Error::new(ErrorKind::Custom { code: "BROKEN".into(), message: "broken".into() });
         engine.sessions.hooks().on_refresh_tokens(move |_, _| { let error = broken(); async { Err(error) } });
+        engine.advance(1);
         engine.try_sign_in("ada", PASSWORD).await.unwrap_err();
-        let all = session_record::Entity::find().order_by_asc(session_record::Column::SessionId).all(&engine.db).await.unwrap();
+        let all = session_record::Entity::find().order_by_asc(session_record::Column::Id).all(&engine.db).await.unwrap();
         let ends: Vec<_> = all.iter().filter(|record| record.reason == Some(InvalidationReason::Logout)).map(who).collect();
         assert_eq!(ends, [(ELSEWHERE, None, Some("backend")), (HERE, None, None)]);
         assert_eq!(all.len(), 5, "{all:#?}");

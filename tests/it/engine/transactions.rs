@@ -35,6 +35,13 @@ async fn mend(engine: &Engine, table: &str) {
     engine.sql(sql).await;
 }
 
+/// How many rows each table has, counters of limits apart: an attempt counts, whatever comes of it.
+async fn rows(engine: &Engine) -> Vec<(String, i64)> {
+    let mut counts = row_counts(&engine.db).await;
+    counts.retain(|(table, _)| table != "counters");
+    counts
+}
+
 on_each_database! {
     async fn an_account_whose_session_cannot_be_written_is_not_opened(database: TestDatabase) {
         let engine = Engine::new(&database).await;
@@ -75,7 +82,7 @@ on_each_database! {
         let engine = Engine::new(&database).await;
         let mine = engine.sign_up("ada").await;
         let lost = engine.refresh_and_advance(&mine.tokens.refresh_token, 36).await;
-        let counts = row_counts(&engine.db).await;
+        let counts = rows(&engine).await;
         let (row, signed_in) = (engine.row(mine.session.id).await, engine.show(&mine.tokens.access_token).await);
         break_writes(&engine, "INSERT", "session_records").await;
         let deactivate = AccountChanges { deactivated: Some(true), ..AccountChanges::default() };
@@ -88,7 +95,7 @@ on_each_database! {
         ] {
             assert_eq!(error.code(), "INTERNAL_SERVER_ERROR");
         }
-        assert_eq!(row_counts(&engine.db).await, counts);
+        assert_eq!(rows(&engine).await, counts);
         assert_eq!(engine.row(mine.session.id).await, row);
         // A usual refresh needs no record.
         engine.refresh(&lost.tokens.refresh_token).await.unwrap();
@@ -100,13 +107,13 @@ on_each_database! {
         let engine = Engine::new(&database).await;
         let mine = engine.sign_up("ada").await;
         engine.sign_up("bob").await;
-        let counts = row_counts(&engine.db).await;
+        let counts = rows(&engine).await;
         // The sessions are ended first, and then the name is taken.
         let rename = AccountChanges { username: Some("bob".into()), deactivated: Some(true), ..AccountChanges::default() };
         let error = engine.accounts.update(&request(), mine.account.id, rename).await.unwrap_err();
         assert_eq!(error.code(), "USERNAME_TAKEN");
         assert_eq!(engine.try_sign_up("bob").await.unwrap_err().code(), "USERNAME_TAKEN");
-        assert_eq!(row_counts(&engine.db).await, counts);
+        assert_eq!(rows(&engine).await, counts);
         assert_eq!(engine.row(mine.session.id).await, mine.session);
     }
 }
