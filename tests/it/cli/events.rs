@@ -30,7 +30,7 @@ on_each_database! {
         let mine = engine.show(&second.tokens.access_token).await;
         let caller = engine.caller(&second).await;
         engine.sessions.invalidate_sessions(&mine, &caller, None, InvalidateSessions::Others).await.unwrap();
-        engine.sql(&format!("DELETE FROM sessions WHERE account_id = (SELECT account_id FROM session_records WHERE kind = 'INVALIDATED') AND invalidated_at IS NOT NULL")).await;
+        engine.sql("DELETE FROM sessions WHERE account_id = (SELECT account_id FROM session_records WHERE kind = 'INVALIDATED') AND invalidated_at IS NOT NULL").await;
         assert_eq!(scalar(&engine.db, "SELECT COUNT(*) FROM sessions").await, 2);
 
         let folder = Folder::new();

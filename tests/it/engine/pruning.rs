@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use sessiongraph::{
     lease::Leases,
-    session::{Caller, InvalidateSessions, Sessions},
+    session::{Caller, InvalidateSessions, Policy, Sessions},
+    upkeep::{Upkeep, UpkeepOptions},
 };
 use uuid::Uuid;
 
@@ -56,6 +57,28 @@ on_each_database! {
         engine.advance(31 * DAY);
         assert_eq!(engine.sessions.prune(RETENTION).await.unwrap(), 2_501);
         assert_eq!(scalar(&engine.db, "SELECT COUNT(*) FROM sessions").await, 0);
+    }
+
+    async fn a_process_prunes_sessions_and_records_each_by_its_own_retention(database: TestDatabase) {
+        let policies: [fn(&mut Policy); 2] = [
+            |policy| policy.audit_retention = Duration::from_secs(10 * DAY),
+            |policy| policy.retention = Duration::from_secs(10 * DAY),
+        ];
+        for (change, sessions, records) in [(policies[0], 2, 1), (policies[1], 1, 3)] {
+            let engine = Engine::with(&database, sessiongraph::clock::ManualClock::default(), change).await;
+            engine.sql("DELETE FROM accounts").await;
+            let ended = engine.sign_up("ada").await;
+            end_all(&engine.sessions, &ended).await;
+            engine.advance(11 * DAY);
+            engine.sign_in("ada").await;
+            engine.sql("DELETE FROM leases").await;
+            let count = async |table| scalar(&engine.db, &format!("SELECT COUNT(*) FROM {table}")).await;
+            let upkeep = Upkeep::begin(&engine.sessions, UpkeepOptions::default()).await.unwrap();
+            while (count("sessions").await, count("session_records").await) != (sessions, records) {
+                tokio::task::yield_now().await;
+            }
+            upkeep.end().await.unwrap();
+        }
     }
 
     async fn one_replica_holds_a_lease_until_it_runs_out(database: TestDatabase) {

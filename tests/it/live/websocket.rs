@@ -58,6 +58,30 @@ on_each_database! {
         assert_eq!(ended["payload"]["data"]["sessionEvents"]["session"]["invalidationReason"], "REQUESTED");
     }
 
+    async fn an_event_does_not_say_who_did_it_but_its_session_does(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let (ada, other) = (app.engine.sign_up("ada").await, app.engine.sign_in("ada").await);
+        let who = "kind connectionInfo { ip } bySession byServiceKey";
+        let document = format!("subscription {{ sessionEvents {{ {who} session {{ events(first: 1) {{ nodes {{ {who} }} }} }} }} }}");
+        let mut socket = Socket::signed_in(&app, token(&ada)).await;
+        socket.subscribe("1", &document).await;
+        app.engine.advance(1);
+        let key = app.engine.sessions.create_service_key("desk", [Scope::SessionsRead]).await.unwrap();
+        let mut desk = Socket::signed_in(&app, key.expose_secret()).await;
+        desk.subscribe("1", &document).await;
+        end_others(&app.engine, &ada).await;
+        assert!(app.engine.ended_with(other.session.id).await.is_some());
+        for socket in [&mut socket, &mut desk] {
+            let heard = socket.next().await;
+            assert_eq!(heard["payload"]["data"]["sessionEvents"], json!({
+                "kind": "INVALIDATED", "connectionInfo": null, "bySession": null, "byServiceKey": null,
+                "session": { "events": { "nodes": [{
+                    "kind": "INVALIDATED", "connectionInfo": { "ip": "192.0.2.1" }, "bySession": ada.session.id, "byServiceKey": null,
+                }] } },
+            }));
+        }
+    }
+
     async fn the_event_of_its_own_end_is_the_last_and_the_connection_is_closed(database: TestDatabase) {
         let app = TestApp::new(&database).await;
         let (ada, other) = (app.engine.sign_up("ada").await, app.engine.sign_in("ada").await);
