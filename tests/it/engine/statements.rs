@@ -30,6 +30,31 @@ on_each_database! {
         assert!(statements[0].sql.starts_with("UPDATE"));
     }
 
+    async fn opening_ending_and_recovering_cost_one_more_for_the_record(database: TestDatabase) {
+        let engine = Engine::new(&database).await;
+        let lost = engine.sign_up("ada").await;
+        engine.refresh_and_advance(&lost.tokens.refresh_token, 36).await;
+        let writes = || -> Vec<_> {
+            let statements = engine.statements.take();
+            let words = statements.iter().map(|statement| {
+                let table = if statement.sql.contains("session_records") { "session_records" } else { "sessions" };
+                (statement.sql.split(' ').next().unwrap().to_owned(), table)
+            });
+            words.collect()
+        };
+        let write = |word: &str, table| (word.to_owned(), table);
+        let record = write("INSERT", "session_records");
+        engine.statements.take();
+        engine.refresh(&lost.tokens.refresh_token).await.unwrap();
+        // The usual exchange fails, the row is read, and the other exchange is recorded.
+        assert_eq!(writes(), [write("UPDATE", "sessions"), write("SELECT", "sessions"), write("UPDATE", "sessions"), record.clone()]);
+        let mut signed_in = engine.show(&lost.tokens.access_token).await;
+        assert!(engine.sessions.logout(&mut signed_in, None).await.unwrap());
+        assert_eq!(writes(), [write("UPDATE", "sessions"), record.clone()]);
+        engine.sign_in("ada").await;
+        assert_eq!(writes().iter().filter(|write| **write == record).count(), 1);
+    }
+
     async fn a_forged_refresh_token_costs_none(database: TestDatabase) {
         let engine = Engine::new(&database).await;
         let login = engine.sign_up("ada").await;
