@@ -132,8 +132,8 @@ lint: ## Run clippy, warnings are errors
 # Neither the server nor the other database comes along where it is not asked for.
 .PHONY: check-features
 check-features: ## Check that the crate builds with fewer features, and drops what they need
-	for features in sqlite postgres axum,postgres; do \
-		$(CARGO) clippy $(CARGO_FLAGS) --lib --no-default-features --features $$features -- -D warnings || exit 1; \
+	for features in sqlite postgres axum,postgres server,sqlite,postgres; do \
+		$(CARGO) clippy $(CARGO_FLAGS) --lib --bins --no-default-features --features $$features -- -D warnings || exit 1; \
 	done
 	@scripts/dropped-dependencies
 

@@ -101,6 +101,7 @@
 //! | --- | --- | --- |
 //! | `sqlite`, `postgres` | the databases; one of them is needed | both |
 //! | `axum` | [`http::HttpSessions`] and the extractors, with the rules of cookies and proxies | with `server` |
+//! | `otel` | traces of the server for OpenTelemetry, over OTLP | yes |
 //! | `server` | the server and its command line: [`config`], [`services`], and the rest of [`http`] | yes |
 //!
 //! A server of your own wants `default-features = false` and, say, `features = ["axum", "postgres"]`.
@@ -125,6 +126,7 @@
 //! | [`request`], [`scope`], [`page`], `network` | values that all of them speak of |
 //! | [`limit`] | how often strangers may try: guessing, signing up, refreshing |
 //! | [`lease`] | scheduled work, by one replica at a time |
+//! | [`metrics`], [`traces`] | what is counted, and what is traced |
 //! | [`error`], [`clock`], [`random`] | failures with their codes; time and chance as parameters |
 
 #![deny(missing_docs)]
@@ -167,4 +169,5 @@ pub mod scope;
 #[cfg(feature = "server")]
 pub mod services;
 pub mod session;
+pub mod traces;
 pub mod upkeep;

@@ -2,12 +2,17 @@
 //! other than 0.
 
 mod account;
+#[cfg(feature = "otel")]
+mod database_spans;
 mod events;
 mod export;
 mod format;
 mod import;
 mod keys;
 mod serve;
+mod telemetry;
+#[cfg(feature = "otel")]
+mod traces;
 
 use std::{
     error::Error,

@@ -1,6 +1,6 @@
 //! `serve`.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use sessiongraph::{
     config::{Config, LogFormat},
@@ -10,12 +10,11 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use tracing_subscriber::EnvFilter;
 
-use super::CommandResult;
+use super::{CommandResult, telemetry};
 
 pub(super) async fn serve(config: Config) -> CommandResult {
-    log(&config)?;
+    let telemetry = telemetry::begin(&config)?;
     let services = super::open(&config).await?;
     services::compare_clocks(&services.db).await?;
     let listener = TcpListener::bind(config.listen)
@@ -31,24 +30,9 @@ pub(super) async fn serve(config: Config) -> CommandResult {
         }
         tracing::info!("stopping");
     };
-    http::serve(listener, &config, services, shutdown).await?;
-    Ok(())
-}
-
-fn log(config: &Config) -> CommandResult {
-    // Neither every migration of every start nor that its table is there already is news; and what passes through sockets,
-    // tokens included, is nobody's at any level.
-    let filter = EnvFilter::try_new(format!(
-        "sea_orm_migration=warn,sqlx::postgres::notice=warn,{},tungstenite=off,tokio_tungstenite=off",
-        config.log
-    ))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
-    match config.log_format {
-        LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),
-    }
+    let served = http::serve(listener, &config, services, shutdown).await;
+    telemetry.end().await;
+    Ok(served?)
 }
 
 /// Where the server listens, where its data is, and what to do next.

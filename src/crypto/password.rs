@@ -20,6 +20,7 @@ use argon2::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 use unicode_normalization::UnicodeNormalization;
 
 use super::stored_hash::{HashError, StoredHash};
@@ -28,6 +29,7 @@ use crate::{
     metrics::{self, PasswordRefusal},
     network::client_network,
     random::{self, Random},
+    traces,
 };
 
 const SALT_LENGTH: usize = 16;
@@ -223,7 +225,7 @@ impl PasswordPool {
     ///
     /// `SERVICE_UNAVAILABLE` when the client is gone before its turn.
     pub(crate) async fn hash(&self, place: Place, password: Password) -> Result<String> {
-        let asked = Instant::now();
+        let asked = Asked::now();
         let turn = async { self.new_hashes.acquire().await.map_err(Error::internal) };
         let _turn = if place.is_new {
             Some(place.waiting.unless_gone(turn).await?)
@@ -256,7 +258,7 @@ impl PasswordPool {
         password: Password,
         hash: Option<String>,
     ) -> Result<Verdict> {
-        let asked = Instant::now();
+        let asked = Asked::now();
         let Some(text) = hash else {
             let dummy = self.dummy.clone();
             self.work(place, asked, move || password.verify(&dummy))
@@ -309,18 +311,20 @@ impl PasswordPool {
     async fn work<T: Send + 'static>(
         &self,
         place: Place,
-        asked: Instant,
+        asked: Asked,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
         let workers = Arc::clone(&self.workers);
         let turn = async { workers.acquire_owned().await.map_err(Error::internal) };
         let turn = place.waiting.unless_gone(turn).await?;
         drop(place);
-        metrics::password_waited(asked.elapsed());
+        metrics::password_waited(asked.at.elapsed());
+        drop(asked);
         metrics::password_hashed();
+        let span = traces::password_hash();
         tokio::task::spawn_blocking(move || {
             let done = work();
-            drop(turn);
+            drop((turn, span));
             done
         })
         .await
@@ -353,6 +357,21 @@ impl PasswordPool {
             network,
             queue: Arc::clone(&self.queued),
         })
+    }
+}
+
+/// When a password asked for its turn, and the span of its wait.
+struct Asked {
+    at: Instant,
+    _span: Span,
+}
+
+impl Asked {
+    fn now() -> Self {
+        Self {
+            at: Instant::now(),
+            _span: traces::password_wait(),
+        }
     }
 }
 

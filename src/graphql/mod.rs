@@ -27,6 +27,8 @@ mod subscription;
 pub mod types;
 mod variables;
 
+#[cfg(feature = "server")]
+pub(crate) use self::subscription::Opened;
 pub use self::{
     current::{current_session, require_session},
     documents::Documents,

@@ -8,11 +8,16 @@ use async_graphql::{
     },
 };
 
+use tracing::Span;
+
 use super::{
     document::{look, selected_operation},
     schema::sdl,
 };
-use crate::metrics::{Requests, Running};
+use crate::{
+    metrics::{self, Requests},
+    traces,
+};
 
 /// So many fragments are looked into; they may be nested, and spread themselves.
 const MAX_FRAGMENTS: usize = 16;
@@ -24,8 +29,44 @@ pub(crate) fn requests() -> Requests {
     Requests::new(root_fields(&sdl()).into_iter().chain(library_fields))
 }
 
-/// Begins to count a request, whose document has been read.
-pub(crate) fn begin(requests: &Requests, request: &mut Request) -> Running {
+/// A request that runs: it is counted when it is done, and what it does belongs to its span.
+#[derive(Debug)]
+pub(crate) struct Running {
+    counted: metrics::Running,
+    span: Span,
+}
+
+impl Running {
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Ends the span of what goes on for longer than anybody waits to see it.
+    pub(crate) fn end_span(&mut self) {
+        self.span = Span::none();
+    }
+
+    /// It has an answer.
+    pub(crate) fn answered(&mut self, response: &Response) {
+        let code = first_code(response);
+        self.counted.answered(code);
+        traces::answered(&self.span, code);
+    }
+
+    /// It answers later, and as often as it likes.
+    pub(crate) fn subscribed(&mut self) {
+        self.counted.answered(None);
+    }
+}
+
+/// Begins to count and to trace a request, whose document has been read.
+pub(crate) fn begin(requests: &Requests, request: &mut Request, id: &str) -> Running {
+    let counted = count(requests, request);
+    let span = traces::operation(counted.asks(), id);
+    Running { counted, span }
+}
+
+fn count(requests: &Requests, request: &mut Request) -> metrics::Running {
     let found = look(request, |document, name, _| {
         let operation = &selected_operation(document, name)?.node;
         let mut fragments_left = MAX_FRAGMENTS;
@@ -39,7 +80,7 @@ pub(crate) fn begin(requests: &Requests, request: &mut Request) -> Running {
 }
 
 /// The code of an answer's first error.
-pub(crate) fn first_code(response: &Response) -> Option<&str> {
+fn first_code(response: &Response) -> Option<&str> {
     let extensions = response.errors.first()?.extensions.as_ref()?;
     match extensions.get("code") {
         Some(Value::String(code)) => Some(code),

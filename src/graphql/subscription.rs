@@ -1,6 +1,9 @@
 //! The contract's subscription.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, StreamExt};
@@ -44,7 +47,21 @@ impl SessionSubscription {
         };
         let sees_account = matches!(&subscriber, Subscriber::Session(_));
         let events = sessions(ctx)?.session_events(subscriber);
+        if let Some(opened) = ctx.data_opt::<Opened>() {
+            opened.0.store(true, Ordering::Relaxed);
+        }
         Ok(events.map(move |event| event.map(|event| SessionEvent::new(event, sees_account))))
+    }
+}
+
+/// Tells who put it into a request's data when its stream is open, from where on it waits for events.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Opened(Arc<AtomicBool>);
+
+impl Opened {
+    #[cfg(feature = "server")]
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -260,9 +260,10 @@ pub(super) fn read_document(app: &App, request: &mut Request) {
 
 /// A mutation runs in a task of its own: a client that goes away in the middle cancels no write half-way.
 pub(super) async fn execute_one(app: &App, mut request: Request, id: &str) -> Response {
-    let mut running = requested::begin(&app.requests, &mut request);
-    let response = execute_read(app, request, id).await;
-    running.answered(requested::first_code(&response));
+    let mut running = requested::begin(&app.requests, &mut request, id);
+    let execution = execute_read(app, request, id);
+    let response = execution.instrument(running.span().clone()).await;
+    running.answered(&response);
     response
 }
 

@@ -21,6 +21,8 @@ mod pages;
 mod playground;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
+mod traced;
 
 #[cfg(feature = "server")]
 pub use self::server::{App, router, serve};

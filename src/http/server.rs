@@ -11,7 +11,7 @@ use axum::{
     Router,
     extract::Request,
     http::{HeaderName, HeaderValue, Method, header},
-    routing,
+    middleware, routing,
     serve::ListenerExt,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -28,10 +28,11 @@ use tower_http::{
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
     trace::TraceLayer,
 };
-use tracing::Span;
+use tracing::{Span, field};
 
 use super::{
     CookiePolicy, ForwardedHeader, HttpSessions, TrustedProxies, endpoint, pages, playground,
+    traced::traced,
 };
 use crate::{
     config::{self, Config},
@@ -41,10 +42,11 @@ use crate::{
     metrics,
     services::Services,
     session::Sessions,
+    traces,
     upkeep::{Upkeep, UpkeepOptions},
 };
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A UUID has 36 characters, a trace id 32.
 const MAX_REQUEST_ID_LENGTH: usize = 64;
 /// How much longer than a request may take the server waits, when it stops, for those in flight.
@@ -163,7 +165,14 @@ pub fn router(app: App) -> Router {
     let graphql = routing::get(endpoint::get)
         .post(endpoint::post)
         .head(endpoint::method_not_allowed);
-    let graphql = graphql.fallback(endpoint::method_not_allowed);
+    let mut graphql = graphql.fallback(endpoint::method_not_allowed);
+    if traces::are_collected() {
+        // What panics is answered within the span.
+        let in_span = ServiceBuilder::new()
+            .layer(middleware::from_fn(traced))
+            .layer(CatchPanicLayer::custom(endpoint::panicked));
+        graphql = graphql.layer(in_span);
+    }
     let mut router = Router::new()
         .route("/graphql", graphql)
         .route("/.well-known/jwks.json", routing::get(pages::jwks))
@@ -213,7 +222,8 @@ fn span(request: &Request) -> Span {
         .headers()
         .get(REQUEST_ID)
         .and_then(|id| id.to_str().ok());
-    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
+    let trace_id = field::Empty;
+    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id, trace_id)
 }
 
 fn cors(origins: &[HeaderValue]) -> CorsLayer {

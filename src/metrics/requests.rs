@@ -85,6 +85,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// The operation and its first field, as they are counted; `None` where neither can be said.
+    pub(crate) fn asks(&self) -> Option<(&str, &str)> {
+        let kind = self.kind.as_ref()?;
+        (kind.operation != UNKNOWN).then_some((kind.operation, &kind.field))
+    }
+
     /// It has an answer, with the code of its first error. Of several answers, the last one counts.
     pub(crate) fn answered(&mut self, code: Option<&str>) {
         self.code = code.map_or(OK.into(), |code| code.to_owned().into());

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Each module with the modules of this crate that it may use, itself and what stands in `COMMON` apart.
-const MAY_IMPORT: [(&str, &[&str]); 21] = [
+const MAY_IMPORT: [(&str, &[&str]); 22] = [
     (
         "account",
         &[
@@ -51,6 +51,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
             "account", "config", "crypto", "database", "entity", "keys", "limit", "session",
         ],
     ),
+    ("traces", &[]),
     ("upkeep", &["keys", "lease", "session"]),
     (
         "session",
@@ -61,10 +62,10 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
 ];
 
 /// What every module may use.
-const COMMON: [&str; 4] = ["clock", "error", "metrics", "random"];
+const COMMON: [&str; 5] = ["clock", "error", "metrics", "random", "traces"];
 
 /// Heavy dependencies, each with the modules that may name it.
-const FENCED: [(&str, &[&str]); 4] = [
+const FENCED: [(&str, &[&str]); 5] = [
     ("axum::", &["http"]),
     ("async_graphql::", &["graphql", "http"]),
     (
@@ -75,6 +76,7 @@ const FENCED: [(&str, &[&str]); 4] = [
         ],
     ),
     ("jsonwebtoken::", &["crypto", "keys"]),
+    ("opentelemetry", &["traces"]),
 ];
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -1,18 +1,15 @@
 //! One operation of a connection.
 
-use std::sync::Arc;
+use std::{sync::Arc, task::Poll};
 
 use async_graphql::{Request, Response, parser::types::OperationType};
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::timeout;
+use tracing::{Instrument, Span};
 
 use crate::{
     error::Error,
-    graphql::{
-        self,
-        document::operation_type,
-        requested::{self, first_code},
-    },
+    graphql::{self, Opened, document::operation_type, requested},
     http::{
         App,
         endpoint::{execute_one, read_document},
@@ -38,11 +35,24 @@ pub(super) fn run(
         .data(session_request)
         .data(graphql::RequestId(id.clone()));
     if subscribes {
-        let mut running = requested::begin(&app.requests, &mut request);
-        running.answered(None);
-        let counted = move |response: &Response| running.answered(first_code(response));
-        let responses = app.schema.execute_stream(request).inspect(counted);
-        return responses.left_stream();
+        let mut running = requested::begin(&app.requests, &mut request, &id);
+        running.subscribed();
+        let opened = Opened::default();
+        let mut responses = app.schema.execute_stream(request.data(opened.clone()));
+        let followed = stream::poll_fn(move |context| {
+            let polled = running
+                .span()
+                .in_scope(|| responses.poll_next_unpin(context));
+            if let Poll::Ready(Some(response)) = &polled {
+                running.answered(response);
+            }
+            // It may stay open for days, and nobody sees a span before it has ended.
+            if polled.is_ready() || opened.is_set() {
+                running.end_span();
+            }
+            polled
+        });
+        return followed.left_stream();
     }
     let answered = async move {
         match timeout(app.request_timeout, execute_one(&app, request, &id)).await {
@@ -50,5 +60,6 @@ pub(super) fn run(
             Err(_) => graphql::refusal(Error::unavailable(), Some(&id)),
         }
     };
-    stream::once(answered).right_stream()
+    // Nothing of it is polled by who asks for it.
+    stream::once(answered.instrument(Span::current())).right_stream()
 }
