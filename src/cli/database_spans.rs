@@ -1,6 +1,6 @@
 //! Spans of database statements: SeaORM makes them, and here they get the names of the present semantic conventions.
 
-use opentelemetry::{Key, KeyValue, Value};
+use opentelemetry::{Key, KeyValue, Value, trace::Status};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents};
 use tracing::{Level, Metadata};
 
@@ -49,6 +49,10 @@ pub(super) fn rewrite(span: &mut SpanData) {
     }
     span.attributes = attributes;
     span.events = SpanEvents::default();
+    span.status = match span.status {
+        Status::Error { .. } => Status::error(""),
+        Status::Ok | Status::Unset => Status::Unset,
+    };
 }
 
 fn first_word(statement: &str) -> String {

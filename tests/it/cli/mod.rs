@@ -15,4 +15,5 @@ mod serve;
 mod sign_in;
 mod sqlite_faults;
 mod support;
+mod traces;
 mod upkeep;

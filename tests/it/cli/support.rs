@@ -97,9 +97,16 @@ impl Folder {
 
     /// Starts a server on a free port.
     pub(super) fn serve(&self, arguments: &[&str]) -> Server {
+        self.serve_with(&[], arguments)
+    }
+
+    /// Starts a server on a free port, with these variables in its environment.
+    pub(super) fn serve_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Server {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
-        Server::start(self.command(&all))
+        let mut command = self.command(&all);
+        command.envs(variables.iter().copied());
+        Server::start(command)
     }
 
     /// Starts a server that can write no file beyond a size: its disk is full.
