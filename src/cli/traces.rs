@@ -1,7 +1,6 @@
 //! The export of traces, over OTLP: configured by the variables of the environment that every OpenTelemetry SDK reads.
 
 use std::{
-    env,
     error::Error,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -17,7 +16,7 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     trace::{SdkTracerProvider, SpanData, SpanExporter as Export},
 };
-use sessiongraph::traces::TARGET;
+use sessiongraph::{config::TraceExport, traces::TARGET};
 use tokio::runtime::Handle;
 use tracing::{Metadata, Subscriber, subscriber::Interest};
 use tracing_subscriber::{Layer, filter::dynamic_filter_fn, registry::LookupSpan};
@@ -28,8 +27,6 @@ use super::database_spans;
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often it is said that nothing can be sent.
 const SAY_AGAIN: Duration = Duration::from_mins(10);
-/// The specification's, where none is configured.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Traces that are exported.
 pub(super) struct Traces(SdkTracerProvider);
@@ -37,15 +34,8 @@ pub(super) struct Traces(SdkTracerProvider);
 /// Begins to export, if an endpoint is configured. Without one that can be used there are no traces: the server is needed
 /// more than they are.
 pub(super) fn begin() -> Option<Traces> {
-    let set = |name: &str| env::var(name).is_ok_and(|value| !value.is_empty());
-    let is =
-        |name: &str, value: &str| env::var(name).is_ok_and(|set| set.eq_ignore_ascii_case(value));
-    let wanted = set(opentelemetry_otlp::OTEL_EXPORTER_OTLP_ENDPOINT)
-        || set(opentelemetry_otlp::OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
-    if !wanted || is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
-        return None;
-    }
-    match provider() {
+    let export = TraceExport::from_process()?;
+    match provider(export.timeout) {
         Ok(provider) => Some(Traces(provider)),
         Err(error) => {
             tracing::warn!(error = %error, "no traces are exported");
@@ -54,17 +44,7 @@ pub(super) fn begin() -> Option<Traces> {
     }
 }
 
-fn provider() -> Result<SdkTracerProvider, Box<dyn Error>> {
-    let variables = [
-        opentelemetry_otlp::OTEL_EXPORTER_OTLP_TRACES_TIMEOUT,
-        opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT,
-    ];
-    let mut timeouts = variables
-        .into_iter()
-        .filter_map(|name| env::var(name).ok()?.parse().ok());
-    let timeout = timeouts
-        .next()
-        .map_or(DEFAULT_TIMEOUT, Duration::from_millis);
+fn provider(timeout: Duration) -> Result<SdkTracerProvider, Box<dyn Error>> {
     let connector = HttpsConnectorBuilder::new()
         .with_webpki_roots()
         .https_or_http()

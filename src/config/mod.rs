@@ -26,6 +26,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod traces;
 mod types;
 mod urls;
 
@@ -36,6 +37,7 @@ pub use self::error::{ConfigError, ConfigErrors, Layer};
 pub use self::keys::{Config, KEYS, Key};
 pub use self::reference::reference;
 pub use self::sources::Sources;
+pub use self::traces::TraceExport;
 pub use self::types::{
     ForwardedHeader, LogFormat, Origin, Rate, SigningAlgorithm, UserAgentBinding,
 };

@@ -1,27 +1,17 @@
 //! Traces: what a collector receives of a server that runs.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod collector;
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    routing::post,
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{
+    Span, span::SpanKind, status::StatusCode as SpanStatus,
 };
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{KeyValue, any_value::Value as Attribute},
-    trace::v1::{Span, span::SpanKind, status::StatusCode as SpanStatus},
-};
-use prost::Message;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, time::timeout};
+use tokio::time::timeout;
 
+use self::collector::{Collector, attributes, children, is_fine, names, only};
 use super::support::{Folder, Server};
 use crate::{
     live::socket::{EVENTS, Socket},
@@ -34,100 +24,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
-
-/// Takes traces, and answers each time with the same status.
-#[derive(Clone)]
-struct Collector {
-    url: String,
-    status: StatusCode,
-    received: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
-}
-
-impl Collector {
-    async fn start(status: StatusCode) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let collector = Self {
-            url: format!("http://{}", listener.local_addr().unwrap()),
-            status,
-            received: Arc::default(),
-        };
-        let receive = |State(collector): State<Self>, headers: HeaderMap, body: Bytes| async move {
-            collector.received.lock().unwrap().push((headers, body));
-            collector.status
-        };
-        let router = Router::new()
-            .route("/v1/traces", post(receive))
-            .with_state(collector.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        collector
-    }
-
-    fn requests(&self) -> Vec<(HeaderMap, Bytes)> {
-        self.received.lock().unwrap().clone()
-    }
-
-    fn exports(&self) -> Vec<ExportTraceServiceRequest> {
-        let requests = self.requests().into_iter();
-        requests
-            .map(|(_, body)| ExportTraceServiceRequest::decode(body).unwrap())
-            .collect()
-    }
-
-    fn spans(&self) -> Vec<Span> {
-        let exports = self.exports().into_iter();
-        let resources = exports.flat_map(|export| export.resource_spans);
-        let scopes = resources.flat_map(|resource| resource.scope_spans);
-        scopes.flat_map(|scope| scope.spans).collect()
-    }
-
-    /// Waits until there is a span of this name.
-    async fn span(&self, name: &str) -> Span {
-        let found = async {
-            loop {
-                if let Some(span) = self.spans().into_iter().find(|span| span.name == name) {
-                    return span;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let found = timeout(PATIENCE, found).await;
-        found.unwrap_or_else(|_| panic!("{name} among {:?}", names(&self.spans())))
-    }
-}
-
-fn names(spans: &[Span]) -> Vec<&str> {
-    spans.iter().map(|span| span.name.as_str()).collect()
-}
-
-fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, Value> {
-    let value = |attribute: &KeyValue| match attribute.value.clone().unwrap().value.unwrap() {
-        Attribute::StringValue(text) => json!(text),
-        Attribute::IntValue(number) => json!(number),
-        other => panic!("{other:?}"),
-    };
-    attributes
-        .iter()
-        .map(|attribute| (attribute.key.clone(), value(attribute)))
-        .collect()
-}
-
-/// The spans directly below one, in the order in which they began.
-fn children<'a>(spans: &'a [Span], parent: &Span) -> Vec<&'a Span> {
-    let mut children: Vec<_> = spans
-        .iter()
-        .filter(|span| span.parent_span_id == parent.span_id && span.trace_id == parent.trace_id)
-        .collect();
-    children.sort_by_key(|span| span.start_time_unix_nano);
-    children
-}
-
-#[track_caller]
-fn only<'a>(spans: &'a [Span], name: &str) -> &'a Span {
-    let mut found = spans.iter().filter(|span| span.name == name);
-    let span = found.next();
-    assert!(found.next().is_none(), "{name} once in {:?}", names(spans));
-    span.unwrap_or_else(|| panic!("{name} among {:?}", names(spans)))
-}
 
 /// Stops a server, for which this process may have to go on answering.
 async fn stop(server: Server) -> String {
@@ -167,6 +63,84 @@ fn at_once(collector: &Collector) -> [(&str, &str); 2] {
 
 const SIGN_UP: &str = r#"mutation Hello { signUp(input: { username: "ada", email: "ada@mail.example", password: "correct horse battery" }) { tokens { accessToken refreshToken } } }"#;
 const SIGN_IN: &str = r#"mutation MyOwnName { again: signIn(input: { identifier: "ada@mail.example", password: "correct horse battery" }) { tokens { accessToken refreshToken } } }"#;
+
+fn id(text: &str) -> Vec<u8> {
+    hex::decode(text).unwrap()
+}
+
+/// From the caller through request and operation to password and statements.
+#[track_caller]
+fn it_is_a_tree(spans: &[Span], system: &str) {
+    let request = spans
+        .iter()
+        .find(|span| span.parent_span_id == id(CALLER))
+        .unwrap();
+    assert_eq!(request.trace_id, id(TRACE));
+    assert_eq!(request.name, "POST /graphql");
+    assert_eq!(request.kind(), SpanKind::Server);
+    assert!(is_fine(request));
+    assert_eq!(
+        json!(attributes(&request.attributes)),
+        json!({
+            "http.request.method": "POST", "http.response.status_code": 200, "http.route": "/graphql",
+            "network.protocol.version": "1.1", "sessiongraph.request_id": "r-1", "url.path": "/graphql",
+        })
+    );
+    let [operation] = children(spans, request)[..] else {
+        panic!("{:?}", names(spans));
+    };
+    assert_eq!(operation.name, "mutation signIn");
+    assert_eq!(operation.kind(), SpanKind::Internal);
+    assert_eq!(
+        json!(attributes(&operation.attributes)),
+        json!({
+            "graphql.operation.type": "mutation", "sessiongraph.field": "signIn", "sessiongraph.request_id": "r-1",
+        })
+    );
+    let below = children(spans, operation);
+    let names_below: Vec<_> = below.iter().map(|span| span.name.as_str()).collect();
+    let at = |name: &str| {
+        let at = names_below.iter().position(|found| *found == name);
+        at.unwrap_or_else(|| panic!("{name} in {names_below:?}"))
+    };
+    let (wait, hash) = (at("password wait"), at("password hash"));
+    assert!(below[wait].end_time_unix_nano <= below[hash].start_time_unix_nano);
+    assert!(
+        at("SELECT accounts") < wait && hash < at("INSERT sessions"),
+        "{names_below:?}"
+    );
+    let insert = below[at("INSERT sessions")];
+    assert_eq!(insert.kind(), SpanKind::Client);
+    assert_eq!(
+        json!(attributes(&insert.attributes)),
+        json!({ "db.system.name": system, "db.operation.name": "INSERT", "db.collection.name": "sessions" })
+    );
+}
+
+/// Every text of the clients, and every secret of the server's.
+#[track_caller]
+fn nothing_is_told(collector: &Collector, tokens: &[&Value]) {
+    let secrets = [
+        "correct horse",
+        "mail.example",
+        "eyJ",
+        "Bearer",
+        "MyOwnName",
+        "again",
+        "inventedByAClient",
+        "SELECT \"",
+        FIREFOX,
+        SECRET,
+    ];
+    let tokens = tokens.iter().map(|token| token.as_str().unwrap());
+    let secrets: Vec<_> = secrets.into_iter().chain(tokens).collect();
+    for (_, body) in collector.requests() {
+        let text = String::from_utf8_lossy(&body);
+        for secret in &secrets {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+}
 
 async fn a_sign_in_is_traced(database: TestDatabase) {
     let collector = Collector::start(StatusCode::OK).await;
@@ -217,56 +191,7 @@ async fn a_sign_in_is_traced(database: TestDatabase) {
     assert_eq!(collector.requests()[0].0["x-team"], "auth");
 
     let spans = collector.spans();
-    let trace = |id: &str| hex::decode(id).unwrap();
-    let request = spans
-        .iter()
-        .find(|span| span.parent_span_id == trace(CALLER))
-        .unwrap();
-    assert_eq!(request.trace_id, trace(TRACE));
-    assert_eq!(request.name, "POST /graphql");
-    assert_eq!(request.kind(), SpanKind::Server);
-    assert!(
-        request
-            .status
-            .as_ref()
-            .is_none_or(|status| status.code() == SpanStatus::Unset)
-    );
-    assert_eq!(
-        json!(attributes(&request.attributes)),
-        json!({
-            "http.request.method": "POST", "http.response.status_code": 200, "http.route": "/graphql",
-            "network.protocol.version": "1.1", "sessiongraph.request_id": "r-1", "url.path": "/graphql",
-        })
-    );
-    let [operation] = children(&spans, request)[..] else {
-        panic!("{:?}", names(&spans));
-    };
-    assert_eq!(operation.name, "mutation signIn");
-    assert_eq!(operation.kind(), SpanKind::Internal);
-    assert_eq!(
-        json!(attributes(&operation.attributes)),
-        json!({
-            "graphql.operation.type": "mutation", "sessiongraph.field": "signIn", "sessiongraph.request_id": "r-1",
-        })
-    );
-    let below = children(&spans, operation);
-    let names_below: Vec<_> = below.iter().map(|span| span.name.as_str()).collect();
-    let at = |name: &str| {
-        let at = names_below.iter().position(|found| *found == name);
-        at.unwrap_or_else(|| panic!("{name} in {names_below:?}"))
-    };
-    let (wait, hash) = (at("password wait"), at("password hash"));
-    assert!(below[wait].end_time_unix_nano <= below[hash].start_time_unix_nano);
-    assert!(
-        at("SELECT accounts") < wait && hash < at("INSERT sessions"),
-        "{names_below:?}"
-    );
-    let insert = below[at("INSERT sessions")];
-    assert_eq!(insert.kind(), SpanKind::Client);
-    assert_eq!(
-        json!(attributes(&insert.attributes)),
-        json!({ "db.system.name": system, "db.operation.name": "INSERT", "db.collection.name": "sessions" })
-    );
+    it_is_a_tree(&spans, system);
 
     // What begins a trace of its own, and what fails by the client's fault.
     let viewer = only(&spans, "query viewer");
@@ -274,48 +199,25 @@ async fn a_sign_in_is_traced(database: TestDatabase) {
         .iter()
         .find(|span| span.span_id == viewer.parent_span_id);
     assert!(asked.unwrap().parent_span_id.is_empty());
-    assert_ne!(viewer.trace_id, trace(TRACE));
+    assert_ne!(viewer.trace_id, id(TRACE));
     for (name, code) in [
         ("query account", "UNAUTHENTICATED"),
         ("query other", "GRAPHQL_VALIDATION_FAILED"),
     ] {
         let failed = only(&spans, name);
         assert_eq!(attributes(&failed.attributes)["error.type"], code);
-        assert!(
-            failed
-                .status
-                .as_ref()
-                .is_none_or(|status| status.code() == SpanStatus::Unset)
-        );
+        assert!(is_fine(failed));
     }
     // Neither probes nor what the server does by itself.
     let roots = spans.iter().filter(|span| span.parent_span_id.is_empty());
     assert!(roots.clone().all(|span| span.name == "POST /graphql"));
     assert_eq!(roots.count(), 4);
 
-    let secrets = [
-        "correct horse",
-        "mail.example",
-        "eyJ",
-        "Bearer",
-        "MyOwnName",
-        "again",
-        "inventedByAClient",
-        "SELECT \"",
-        FIREFOX,
-        SECRET,
-    ];
     let tokens = [
         &ada["data"]["signUp"]["tokens"],
         &again["data"]["again"]["tokens"],
     ];
-    let tokens = tokens.map(|tokens| tokens["refreshToken"].as_str().unwrap());
-    for (_, body) in collector.requests() {
-        let text = String::from_utf8_lossy(&body);
-        for secret in secrets.iter().chain(&tokens) {
-            assert!(!text.contains(secret), "{secret} in {text}");
-        }
-    }
+    nothing_is_told(&collector, &tokens.map(|tokens| &tokens["refreshToken"]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
