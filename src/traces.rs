@@ -34,7 +34,8 @@ pub(crate) fn are_collected() -> bool {
     tracing::span_enabled!(target: TARGET, tracing::Level::DEBUG)
 }
 
-/// An HTTP request to `/graphql`. Its parent is the caller's span, where the caller names one (W3C Trace Context).
+/// An HTTP request to `/graphql`. Its parent is the caller's span, where the caller names one (W3C Trace Context). The
+/// current span, which is the log's, is told the trace that it belongs to.
 #[cfg(feature = "server")]
 pub(crate) fn request<B>(request: &http::Request<B>, id: Option<&str>) -> Span {
     let method = request.method();
@@ -61,6 +62,10 @@ pub(crate) fn request<B>(request: &http::Request<B>, id: Option<&str>) -> Span {
         let caller = TraceContextPropagator::new().extract(&HeaderExtractor(request.headers()));
         // It cannot fail but for a span that nobody exports.
         let _ = span.set_parent(caller);
+        let context = span.context().span().span_context().clone();
+        if context.is_valid() {
+            Span::current().record("trace_id", tracing::field::display(context.trace_id()));
+        }
     }
     span
 }
@@ -73,23 +78,6 @@ pub(crate) fn responded(request: &Span, status: http::StatusCode) {
         request.record("error.type", status.as_str());
         request.record("otel.status_code", "ERROR");
     }
-}
-
-/// The trace that a span belongs to, as it is written: 32 hexadecimal digits.
-#[cfg(feature = "server")]
-#[cfg_attr(
-    not(feature = "otel"),
-    expect(unused_variables, clippy::missing_const_for_fn, reason = "no exporter")
-)]
-pub(crate) fn trace_id(span: &Span) -> Option<String> {
-    #[cfg(feature = "otel")]
-    {
-        let context = span.context();
-        let context = context.span().span_context().clone();
-        context.is_valid().then(|| context.trace_id().to_string())
-    }
-    #[cfg(not(feature = "otel"))]
-    None
 }
 
 /// A GraphQL operation: its type, and its first field, neither where it cannot be read. One that belongs to no HTTP request,

@@ -38,7 +38,10 @@ pub(super) fn begin() -> Option<Traces> {
     match provider(export.timeout) {
         Ok(provider) => Some(Traces(provider)),
         Err(error) => {
-            tracing::warn!(error = %error, "no traces are exported");
+            // It ends with the value, in which there may be a password.
+            let error = error.to_string();
+            let error = error.split('\'').next().unwrap_or_default().trim_end();
+            tracing::warn!(error, "no traces are exported");
             None
         }
     }

@@ -5,19 +5,15 @@ use axum::{
     http::{HeaderValue, Response},
     middleware::Next,
 };
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::server::REQUEST_ID;
 use crate::traces;
 
-/// Handles a request in its span. Its log lines get the id of its trace.
+/// Handles a request in its span.
 pub(super) async fn traced(request: Request, next: Next) -> Response<axum::body::Body> {
-    let logged = Span::current();
     let id = request.headers().get(REQUEST_ID);
     let span = traces::request(&request, id.and_then(|id: &HeaderValue| id.to_str().ok()));
-    if let Some(trace) = traces::trace_id(&span) {
-        logged.record("trace_id", trace);
-    }
     let response = next.run(request).instrument(span.clone()).await;
     traces::responded(&span, response.status());
     response

@@ -1,12 +1,15 @@
 //! Nothing that is secret leaves a server but to whom it belongs: not in the log at its most talkative, not in an error, a
-//! metric, or what the commands print.
+//! metric, a trace, or what the commands print.
 
 use std::collections::BTreeSet;
 
 use http::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
-use super::support::{Folder, Server};
+use super::{
+    support::{Folder, Server},
+    traces::collector::Collector,
+};
 use crate::support::{database::TestDatabase, engine::FIREFOX};
 
 mod requests;
@@ -119,7 +122,14 @@ async fn nothing_leaks(database: TestDatabase, format: &str) {
     let mut create = vec!["service-key", "create", "--name", "backend"];
     create.extend(scopes.iter().flat_map(|scope| ["--scope", *scope]));
     let key = folder.ok(&create).trim().to_owned();
-    let server = folder.serve(&["--log", "trace", "--log-format", format]);
+    let collector = Collector::start(http::StatusCode::OK).await;
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str())];
+    // A log alone is written in another way than one beside traces.
+    let traced = format == "json";
+    let server = folder.serve_with(
+        if traced { &variables } else { &[] },
+        &["--log", "trace", "--log-format", format],
+    );
     let mut snoop = Snoop {
         server: &server,
         client: reqwest::Client::new(),
@@ -132,6 +142,12 @@ async fn nothing_leaks(database: TestDatabase, format: &str) {
     assert!(issued.len() > 15, "{issued:?}");
     assert!(told.len() > 100 && told.concat().contains("AUTHENTICATION_FAILED"));
     let (_, log) = server.stop();
+    let traces = collector.requests().into_iter();
+    let traces: Vec<_> = traces
+        .map(|(_, body)| String::from_utf8_lossy(&body).into_owned())
+        .collect();
+    let traces = traces.join("\n");
+    assert_eq!(traces.contains("password hash"), traced);
     // It has said all that it could.
     for said in [
         "TRACE",
@@ -155,6 +171,7 @@ async fn nothing_leaks(database: TestDatabase, format: &str) {
     for (what, text) in [
         ("the log", &log),
         ("the metrics", &metrics),
+        ("a trace", &traces),
         ("an error", &told),
         ("a command", &printed),
     ] {

@@ -26,14 +26,14 @@ use super::PATIENCE;
 
 /// Takes traces, and answers each time with the same status.
 #[derive(Clone)]
-pub(super) struct Collector {
-    pub(super) url: String,
+pub(in crate::cli) struct Collector {
+    pub(in crate::cli) url: String,
     status: StatusCode,
     received: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
 }
 
 impl Collector {
-    pub(super) async fn start(status: StatusCode) -> Self {
+    pub(in crate::cli) async fn start(status: StatusCode) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let collector = Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
@@ -51,7 +51,7 @@ impl Collector {
         collector
     }
 
-    pub(super) fn requests(&self) -> Vec<(HeaderMap, Bytes)> {
+    pub(in crate::cli) fn requests(&self) -> Vec<(HeaderMap, Bytes)> {
         self.received.lock().unwrap().clone()
     }
 

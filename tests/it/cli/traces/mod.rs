@@ -1,6 +1,6 @@
 //! Traces: what a collector receives of a server that runs.
 
-mod collector;
+pub(super) mod collector;
 
 use std::time::Duration;
 
@@ -368,7 +368,7 @@ async fn without_an_endpoint_that_can_be_used_there_are_no_traces() {
         (vec![endpoint, now, ("OTEL_SDK_DISABLED", "true")], None),
         (vec![endpoint, now, ("OTEL_TRACES_EXPORTER", "none")], None),
         (
-            vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "no url"), now],
+            vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "no TELLTALE"), now],
             Some("no traces are exported"),
         ),
     ] {
@@ -384,6 +384,7 @@ async fn without_an_endpoint_that_can_be_used_there_are_no_traces() {
             complaint.is_none_or(|text| complaints[0].contains(text)),
             "{log}"
         );
+        assert!(!log.contains("TELLTALE"), "{log}");
     }
     assert_eq!(collector.requests().len(), 0);
 }
