@@ -2,24 +2,52 @@
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
-use serde_json::Value;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::support::{Folder, Server};
+use crate::{
+    live::socket::{EVENTS, Socket},
+    support::{
+        database::{TestDatabase, scalar},
+        engine::{FIREFOX, SECRET},
+    },
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn scrape(server: &Server) -> String {
     server.get("/metrics").await.text().await.unwrap()
 }
 
-/// The value of a series, as it is written.
-#[track_caller]
-fn value(metrics: &str, series: &str) -> u64 {
+/// The value of a series, as it is written, if there is one.
+fn found(metrics: &str, series: &str) -> Option<u64> {
     let line = metrics
         .lines()
         .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("{series} in {metrics}"))
-        .parse()
-        .unwrap()
+    line.map(|value| value.parse().unwrap())
+}
+
+/// The value of a series that is there.
+#[track_caller]
+fn value(metrics: &str, series: &str) -> u64 {
+    found(metrics, series).unwrap_or_else(|| panic!("{series} in {metrics}"))
+}
+
+/// Waits until a series has a value, and returns all metrics as they are then.
+async fn becomes(server: &Server, series: &str, expected: u64) -> String {
+    let reached = async {
+        loop {
+            let metrics = scrape(server).await;
+            if found(&metrics, series) == Some(expected) {
+                return metrics;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let reached = timeout(PATIENCE, reached).await;
+    reached.unwrap_or_else(|_| panic!("{series} does not become {expected}"))
 }
 
 fn requests(operation: &str, field: &str, code: &str) -> String {
@@ -85,19 +113,136 @@ async fn active_sessions_are_those_of_the_last_pruning_run() {
     let server = folder.serve(&["--argon2-memory-kib", "64", "--prune-interval", "1s"]);
     let tokens = server.sign_up("ada").await;
     server.sign_up("bob").await;
-    let counted = |count: u64| {
-        let server = &server;
-        async move {
-            while value(&scrape(server).await, "sessiongraph_sessions_active") != count {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    };
-    let patience = Duration::from_secs(30);
-    timeout(patience, counted(2)).await.unwrap();
+    becomes(&server, "sessiongraph_sessions_active", 2).await;
     let out = server.query("mutation { logout }", tokens["accessToken"].as_str());
     assert!(out.await["errors"].is_null());
-    timeout(patience, counted(1)).await.unwrap();
+    becomes(&server, "sessiongraph_sessions_active", 1).await;
+}
+
+fn connections(state: &str) -> String {
+    format!("sessiongraph_database_connections{{state=\"{state}\"}}")
+}
+
+/// A server on PostgreSQL, and a connection beside it.
+async fn on_postgres(flags: &[&str]) -> (Server, DatabaseConnection) {
+    let database = TestDatabase::postgres().await;
+    let mut all = vec!["--database-url", &database.url, "--secret", SECRET];
+    all.extend(["--argon2-memory-kib", "64"]);
+    all.extend(flags);
+    (Folder::new().serve(&all), database.connect().await)
+}
+
+/// Holds all rows of sessions, so that nothing is refreshed.
+async fn hold_sessions(db: &DatabaseConnection) -> DatabaseTransaction {
+    let lock = db.begin().await.unwrap();
+    let hold = "UPDATE sessions SET metadata = metadata";
+    lock.execute_unprepared(hold).await.unwrap();
+    lock
+}
+
+/// Waits until a statement waits for those rows.
+async fn somebody_is_held_up(db: &DatabaseConnection) {
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let held_up = async {
+        while scalar(db, waiting).await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, held_up).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_to_postgres_are_in_use_or_idle() {
+    let (server, beside) = on_postgres(&["--database-max-connections", "7"]).await;
+    let tokens = server.sign_up("ada").await;
+    let idle = becomes(&server, &connections("in_use"), 0).await;
+    assert!(value(&idle, &connections("idle")) >= 1);
+    assert_eq!(value(&idle, "sessiongraph_database_connections_max"), 7);
+    let lock = hold_sessions(&beside).await;
+    let (refreshed, ()) = tokio::join!(server.refresh(&tokens["refreshToken"]), async {
+        somebody_is_held_up(&beside).await;
+        becomes(&server, &connections("in_use"), 1).await;
+        lock.rollback().await.unwrap();
+    });
+    assert_eq!(
+        refreshed["data"]["refreshTokens"]["refreshOutcome"],
+        "ROTATED"
+    );
+    becomes(&server, &connections("in_use"), 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_nobody_waits_for_any_more_is_cancelled() {
+    let (server, beside) = on_postgres(&["--request-timeout", "3s"]).await;
+    let tokens = server.sign_up("ada").await;
+    let lock = hold_sessions(&beside).await;
+    let cancelled = requests("mutation", "refreshTokens", "CANCELLED");
+    // The client gives up, as soon as its request runs.
+    tokio::select! {
+        answer = server.refresh(&tokens["refreshToken"]) => panic!("{answer}"),
+        () = somebody_is_held_up(&beside) => {}
+    }
+    becomes(&server, &cancelled, 1).await;
+    // The server does.
+    let late = server.refresh(&tokens["refreshToken"]).await;
+    assert_eq!(
+        late["errors"][0]["extensions"]["code"],
+        "SERVICE_UNAVAILABLE"
+    );
+    let counted = becomes(&server, &cancelled, 2).await;
+    assert_eq!(
+        value(&counted, &requests("mutation", "refreshTokens", "ok")),
+        0
+    );
+    lock.rollback().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_is_counted_once_when_it_ends() {
+    let folder = Folder::new();
+    let server = folder.serve(&["--argon2-memory-kib", "64"]);
+    let tokens = server.sign_up("ada").await;
+    let token = tokens["accessToken"].as_str().unwrap();
+    let connect = || Socket::connect_to(&server.url, &[("user-agent", FIREFOX)]);
+    let ok = requests("subscription", "sessionEvents", "ok");
+    let mut socket = connect().await.initialised(token).await;
+    socket.subscribe("1", EVENTS).await;
+    // It delivers two events, and is not done.
+    let sign_in = "mutation { signIn(input: { identifier: \"ada\", password: \"correct horse\" }) { account { id } } }";
+    for _ in 0..2 {
+        server.query(sign_in, None).await;
+        assert_eq!(
+            socket.next().await["payload"]["data"]["sessionEvents"]["kind"],
+            "CREATED"
+        );
+    }
+    assert_eq!(value(&scrape(&server).await, &ok), 0);
+    socket.send(&json!({ "type": "complete", "id": "1" })).await;
+    becomes(&server, &ok, 1).await;
+    // One that goes with its connection, and one over plain HTTP.
+    socket.subscribe("2", EVENTS).await;
+    drop(socket);
+    becomes(&server, &ok, 2).await;
+    let streamed = reqwest::Client::new()
+        .post(format!("{}/graphql", server.url))
+        .header("accept", "text/event-stream")
+        .header("user-agent", FIREFOX)
+        .bearer_auth(token)
+        .json(&json!({ "query": EVENTS }));
+    drop(streamed.send().await.unwrap());
+    becomes(&server, &ok, 3).await;
+    // One that is refused, by the code of its error.
+    let mut socket = connect().await;
+    socket.send(&json!({ "type": "connection_init" })).await;
+    assert_eq!(socket.next().await["type"], "connection_ack");
+    let refused = json!({ "type": "subscribe", "id": "1", "payload": { "query": EVENTS } });
+    socket.send(&refused).await;
+    let counted = requests("subscription", "sessionEvents", "UNAUTHENTICATED");
+    let counted = becomes(&server, &counted, 1).await;
+    assert_eq!(value(&counted, &ok), 3);
+    let durations =
+        "sessiongraph_graphql_request_duration_seconds_count{operation=\"subscription\"";
+    assert!(!counted.contains(durations), "{counted}");
 }
 
 #[tokio::test]
