@@ -21,12 +21,32 @@ use opentelemetry::{propagation::TextMapPropagator, trace::TraceContextExt};
 use opentelemetry_http::HeaderExtractor;
 #[cfg(feature = "otel")]
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use tracing::Span;
+use tracing::{Instrument, Span};
 #[cfg(feature = "otel")]
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// The target of all these spans.
 pub const TARGET: &str = "sessiongraph::otel";
+
+tokio::task_local! {
+    /// The span of the log's that work belongs to, where there may be one of a trace within it: a layer that does not see
+    /// the current span looks for one among those that are entered, not among its parents.
+    static LOGGED: Span;
+}
+
+/// Work in a span of the log's.
+#[cfg(feature = "server")]
+pub(crate) fn logged<F: Future>(span: Span, work: F) -> impl Future<Output = F::Output> {
+    LOGGED.scope(span.clone(), work).instrument(span)
+}
+
+/// Work that goes on elsewhere, as in a task of its own: in the spans of here, of the log and of a trace.
+pub(crate) fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let logged = LOGGED.try_with(Clone::clone);
+    let logged = logged.unwrap_or_else(|_| Span::none());
+    let work = work.instrument(Span::current());
+    LOGGED.scope(logged.clone(), work).instrument(logged)
+}
 
 /// Whether anybody collects them.
 #[cfg(feature = "server")]
@@ -62,12 +82,22 @@ pub(crate) fn request<B>(request: &http::Request<B>, id: Option<&str>) -> Span {
         let caller = TraceContextPropagator::new().extract(&HeaderExtractor(request.headers()));
         // It cannot fail but for a span that nobody exports.
         let _ = span.set_parent(caller);
-        let context = span.context().span().span_context().clone();
-        if context.is_valid() {
-            Span::current().record("trace_id", tracing::field::display(context.trace_id()));
-        }
+        tell_log(&span);
     }
     span
+}
+
+/// Tells the current span, if it is one of the log's, which trace it belongs to.
+#[cfg(feature = "otel")]
+fn tell_log(span: &Span) {
+    if span.is_disabled() {
+        return;
+    }
+    let context = span.context().span().span_context().clone();
+    // One that is for another exporter has none.
+    if context.is_valid() {
+        Span::current().record("trace_id", tracing::field::display(context.trace_id()));
+    }
 }
 
 /// A request has its response.
@@ -85,17 +115,19 @@ pub(crate) fn responded(request: &Span, status: http::StatusCode) {
 #[cfg(feature = "server")]
 pub(crate) fn operation(operation: Option<(&str, &str)>, request_id: &str) -> Span {
     let (ty, field) = operation.unwrap_or(("GraphQL", "Operation"));
-    tracing::debug_span!(
+    let span = tracing::debug_span!(
         target: TARGET,
         "operation",
         otel.name = %format_args!("{ty} {field}"),
-        otel.kind = if Span::current().is_none() { "server" } else { "internal" },
         otel.status_code = tracing::field::Empty,
         error.type = tracing::field::Empty,
         graphql.operation.type = operation.map(|(ty, _)| ty),
         sessiongraph.field = operation.map(|(_, field)| field),
         sessiongraph.request_id = request_id,
-    )
+    );
+    #[cfg(feature = "otel")]
+    tell_log(&span);
+    span
 }
 
 /// An operation has an answer, with the code of its first error. What the client did wrong is no error of ours.

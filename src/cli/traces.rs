@@ -8,7 +8,10 @@ use std::{
 
 use async_trait::async_trait;
 use hyper_rustls::HttpsConnectorBuilder;
-use opentelemetry::{KeyValue, trace::TracerProvider};
+use opentelemetry::{
+    KeyValue,
+    trace::{SpanId, SpanKind, TracerProvider},
+};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response, hyper::HyperClient};
 use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
 use opentelemetry_sdk::{
@@ -148,7 +151,13 @@ struct Exporter {
 
 impl Export for Exporter {
     async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
-        batch.iter_mut().for_each(database_spans::rewrite);
+        for span in &mut batch {
+            database_spans::rewrite(span);
+            // An operation that no request carries, as on a WebSocket, is what was asked of the server.
+            if span.parent_span_id == SpanId::INVALID {
+                span.span_kind = SpanKind::Server;
+            }
+        }
         let result = self.otlp.export(batch).await;
         let mut said_at = self.said_at.lock().unwrap_or_else(PoisonError::into_inner);
         match &result {

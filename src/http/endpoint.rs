@@ -16,7 +16,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_http::{
     decompression::RequestDecompressionLayer, request_id::RequestId as HttpRequestId,
 };
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::{
     App,
@@ -31,6 +31,7 @@ use crate::{
     error::Error,
     graphql::{self, document::operation_type, requested},
     request::SessionRequest,
+    traces,
 };
 
 type HttpResponse = http::Response<Body>;
@@ -273,10 +274,7 @@ async fn execute_read(app: &App, mut request: Request, id: &str) -> Response {
     }
     let schema = app.schema.clone();
     let execution = async move { schema.execute(request).await };
-    let task = app
-        .sessions
-        .tasks()
-        .spawn(execution.instrument(Span::current()));
+    let task = app.sessions.tasks().spawn(traces::carried(execution));
     match task.await {
         Ok(response) => response,
         Err(error) => graphql::refusal(Error::internal(error), Some(id)),

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, Response},
     middleware::Next,
 };
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::server::REQUEST_ID;
 use crate::traces;
@@ -14,7 +14,8 @@ use crate::traces;
 pub(super) async fn traced(request: Request, next: Next) -> Response<axum::body::Body> {
     let id = request.headers().get(REQUEST_ID);
     let span = traces::request(&request, id.and_then(|id: &HeaderValue| id.to_str().ok()));
-    let response = next.run(request).instrument(span.clone()).await;
+    let handled = next.run(request).instrument(span.clone());
+    let response = traces::logged(Span::current(), handled).await;
     traces::responded(&span, response.status());
     response
 }

@@ -58,7 +58,7 @@ use std::{fmt, sync::Arc};
 
 use sea_orm::DatabaseConnection;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, Span, instrument::WithSubscriber};
+use tracing::instrument::WithSubscriber;
 use uuid::Uuid;
 
 pub use self::{
@@ -98,6 +98,7 @@ use crate::{
     keys::TokenKeys,
     limit::Budgets,
     random::{Random, SystemRandom},
+    traces,
 };
 
 /// The engine. Cheap to clone; clones are the same engine.
@@ -194,7 +195,7 @@ impl Sessions {
         let task = self
             .0
             .tasks
-            .spawn(work.instrument(Span::current()).with_current_subscriber());
+            .spawn(traces::carried(work).with_current_subscriber());
         task.await.map_err(Error::internal)?
     }
 

@@ -11,6 +11,7 @@ use tokio::{
     time::{Instant, interval_at, sleep_until, timeout},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::field;
 use uuid::Uuid;
 
 use super::{
@@ -22,6 +23,7 @@ use crate::{
     error::{Error, ErrorKind},
     http::{App, graphql_over_http::never_executed},
     request::{Authentication, SessionRequest},
+    traces,
 };
 
 /// How long a client may take to initialise.
@@ -351,17 +353,20 @@ impl Connection {
         };
         let subscribes = operation::subscribes(&self.app, &mut request);
         let request_id = Uuid::new_v4().to_string();
-        let responses = operation::run(Arc::clone(&self.app), request, session_request, request_id);
+        let trace_id = field::Empty;
+        let span = tracing::info_span!("request", id = request_id, trace_id);
+        let app = Arc::clone(&self.app);
         self.begun += 1;
         let number = self.begun;
         let (sender, name) = (self.sender.clone(), id.clone());
-        let task = tokio::spawn(async move {
+        let answering = async move {
             let outgoing = |message, is_last| Outgoing {
                 id: name.clone(),
                 number,
                 message,
                 is_last,
             };
+            let responses = operation::run(app, request, session_request, request_id);
             let mut responses = std::pin::pin!(responses);
             while let Some(response) = responses.next().await {
                 let failed = never_executed(&response);
@@ -375,7 +380,8 @@ impl Connection {
                 }
             }
             let _ = sender.send(outgoing(protocol::complete(&name), true)).await;
-        });
+        };
+        let task = tokio::spawn(traces::logged(span, answering));
         let running = Running {
             number,
             subscribes,

@@ -5,7 +5,6 @@ use std::{sync::Arc, task::Poll};
 use async_graphql::{Request, Response, parser::types::OperationType};
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::timeout;
-use tracing::{Instrument, Span};
 
 use crate::{
     error::Error,
@@ -15,6 +14,7 @@ use crate::{
         endpoint::{execute_one, read_document},
     },
     request::SessionRequest,
+    traces,
 };
 
 /// Whether a request subscribes.
@@ -61,5 +61,5 @@ pub(super) fn run(
         }
     };
     // Nothing of it is polled by who asks for it.
-    stream::once(answered.instrument(Span::current())).right_stream()
+    stream::once(traces::carried(answered)).right_stream()
 }

@@ -1,6 +1,7 @@
 //! Traces: what a collector receives of a server that runs.
 
 pub(super) mod collector;
+mod log;
 
 use std::time::Duration;
 
@@ -387,23 +388,4 @@ async fn without_an_endpoint_that_can_be_used_there_are_no_traces() {
         assert!(!log.contains("TELLTALE"), "{log}");
     }
     assert_eq!(collector.requests().len(), 0);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_names_the_trace_and_the_logs_filter_silences_no_span() {
-    let collector = Collector::start(StatusCode::OK).await;
-    let caller = format!("00-{TRACE}-{CALLER}-01");
-    for (filter, shows_requests) in [("debug", true), ("off,sessiongraph::cli=info", false)] {
-        let flags = ["--log", filter, "--log-format", "json"];
-        let server = Folder::new().serve_with(&at_the_end(&collector), &flags);
-        send(&server, SIGN_UP, &[("traceparent", &caller)]).await;
-        let log = stop(server).await;
-        assert_eq!(log.contains(TRACE), shows_requests, "{log}");
-        for text in ["sessiongraph::otel", "sea_orm", "password hash"] {
-            assert!(!log.contains(text), "{text}: {log}");
-        }
-    }
-    let spans = collector.spans();
-    let hashes = spans.iter().filter(|span| span.name == "password hash");
-    assert_eq!(hashes.count(), 2);
 }
