@@ -5,6 +5,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents};
 use tracing::{Level, Metadata};
 
 const SYSTEM: Key = Key::from_static_str("db.system");
+const OPERATION: Key = Key::from_static_str("db.operation");
 const STATEMENT: Key = Key::from_static_str("db.statement");
 
 /// Whether a span is of a statement.
@@ -23,16 +24,15 @@ pub(super) fn rewrite(span: &mut SpanData) {
     let Some(system) = find(&SYSTEM).map(|attribute| attribute.value.clone()) else {
         return;
     };
-    let statement = find(&STATEMENT).map(|attribute| attribute.value.as_str().into_owned());
-    // One without parameters has no statement: the span's name says whether it begins or ends a transaction.
-    let known = span
-        .name
-        .trim_start_matches("sea_orm.")
-        .to_ascii_uppercase();
-    let (operation, table) = match &statement {
-        Some(statement) => (first_word(statement), table(statement)),
-        None => (known, None),
+    let text = |key: &Key| find(key).map(|attribute| attribute.value.as_str().into_owned());
+    // One without parameters has none.
+    let statement = text(&STATEMENT);
+    let operation = match (&statement, span.name.strip_prefix("sea_orm.")) {
+        (Some(statement), _) => first_word(statement),
+        (None, Some(name @ ("begin" | "commit" | "rollback"))) => name.to_ascii_uppercase(),
+        (None, _) => text(&OPERATION).unwrap_or_default(),
     };
+    let table = statement.as_deref().and_then(table);
     span.name = match table {
         Some(table) => format!("{operation} {table}").into(),
         None => operation.clone().into(),
@@ -62,7 +62,7 @@ fn first_word(statement: &str) -> String {
 
 /// The first table that a statement names.
 fn table(statement: &str) -> Option<&str> {
-    let mut words = statement.split(|c: char| c.is_whitespace() || c == '(');
+    let mut words = statement.split(|c: char| c.is_whitespace() || "(),".contains(c));
     words.find(|word| {
         ["FROM", "INTO", "UPDATE"]
             .iter()
@@ -78,7 +78,64 @@ fn table(statement: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
+    use opentelemetry::{
+        InstrumentationScope,
+        trace::{SpanContext, SpanId, SpanKind},
+    };
+    use opentelemetry_sdk::trace::SpanLinks;
+
     use super::*;
+
+    /// A span as SeaORM makes it.
+    fn span(name: &'static str, attributes: &[(&'static str, &'static str)]) -> SpanData {
+        let attributes = attributes.iter();
+        SpanData {
+            span_context: SpanContext::NONE,
+            parent_span_id: SpanId::INVALID,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Client,
+            name: name.into(),
+            start_time: SystemTime::UNIX_EPOCH,
+            end_time: SystemTime::UNIX_EPOCH,
+            attributes: attributes
+                .map(|(key, value)| KeyValue::new(*key, *value))
+                .collect(),
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: Status::error("TELLTALE"),
+            instrumentation_scope: InstrumentationScope::default(),
+        }
+    }
+
+    #[test]
+    fn neither_statement_nor_what_the_database_said_stays() {
+        let statement = r#"INSERT INTO "sessions" ("id", "TELLTALE") VALUES ($1, $2)"#;
+        for (name, operation, statement, renamed) in [
+            (
+                "sea_orm.execute",
+                "INSERT",
+                Some(statement),
+                "INSERT sessions",
+            ),
+            ("sea_orm.query_one", "SELECT", None, "SELECT"),
+            ("sea_orm.commit", "EXECUTE", None, "COMMIT"),
+        ] {
+            let mut attributes = vec![
+                ("db.system", "sqlite"),
+                ("db.operation", operation),
+                ("exception.message", "TELLTALE"),
+            ];
+            attributes.extend(statement.map(|statement| ("db.statement", statement)));
+            let mut span = span(name, &attributes);
+            rewrite(&mut span);
+            assert_eq!(span.name, renamed);
+            assert_eq!(span.status, Status::error(""));
+            assert!(!format!("{span:?}").contains("TELLTALE"), "{span:?}");
+        }
+    }
 
     #[test]
     fn the_table_of_a_statement_is_found() {

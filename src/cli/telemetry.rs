@@ -8,7 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Never shown, whatever `log` says: spans that are made for traces, and what passes through sockets, tokens included.
+/// Never shown, whatever `log` says: spans that are made for traces, SeaORM's among them, and what passes through sockets,
+/// tokens included.
 const NEVER: &str =
     "sessiongraph::otel=off,sea_orm::database=warn,tungstenite=off,tokio_tungstenite=off";
 

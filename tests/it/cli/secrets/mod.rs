@@ -125,9 +125,9 @@ async fn nothing_leaks(database: TestDatabase, format: &str) {
     let collector = Collector::start(http::StatusCode::OK).await;
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str())];
     // A log alone is written in another way than one beside traces.
-    let traced = format == "json";
+    let exports = format == "json";
     let server = folder.serve_with(
-        if traced { &variables } else { &[] },
+        if exports { &variables } else { &[] },
         &["--log", "trace", "--log-format", format],
     );
     let mut snoop = Snoop {
@@ -147,7 +147,7 @@ async fn nothing_leaks(database: TestDatabase, format: &str) {
         .map(|(_, body)| String::from_utf8_lossy(&body).into_owned())
         .collect();
     let traces = traces.join("\n");
-    assert_eq!(traces.contains("password hash"), traced);
+    assert_eq!(traces.contains("password hash"), exports);
     // It has said all that it could.
     for said in [
         "TRACE",
