@@ -15,6 +15,7 @@
 //! They have a target of their own and the level DEBUG, so that a log shows them only where it is told to, and one that is
 //! collected by nobody is not even made.
 
+use futures_util::FutureExt;
 #[cfg(feature = "otel")]
 use opentelemetry::{propagation::TextMapPropagator, trace::TraceContextExt};
 #[cfg(feature = "otel")]
@@ -42,10 +43,14 @@ pub(crate) fn logged<F: Future>(span: Span, work: F) -> impl Future<Output = F::
 
 /// Work that goes on elsewhere, as in a task of its own: in the spans of here, of the log and of a trace.
 pub(crate) fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
-    let logged = LOGGED.try_with(Clone::clone);
-    let logged = logged.unwrap_or_else(|_| Span::none());
     let work = work.instrument(Span::current());
-    LOGGED.scope(logged.clone(), work).instrument(logged)
+    match LOGGED.try_with(Clone::clone) {
+        Err(_) => work.left_future(),
+        Ok(logged) => {
+            let work = LOGGED.scope(logged.clone(), work).instrument(logged);
+            work.right_future()
+        }
+    }
 }
 
 /// Whether anybody collects them.

@@ -90,9 +90,9 @@ impl ErrorHandling {
 
     fn finish(&self, errors: &mut [ServerError], stage: Stage) {
         if !errors.is_empty() {
-            let state = self.state();
+            let request_id = self.state().request_id.clone();
             for error in errors {
-                finish(error, stage, state.request_id.as_deref());
+                finish(error, stage, request_id.as_deref());
             }
         }
     }
