@@ -11,7 +11,7 @@ const ENDPOINT = "http://localhost:4000/graphql";
 const session = cookieSession(ENDPOINT, () => {});
 const client = connect(session, ENDPOINT);
 
-/** The page for whoever is there. Who signs in, in whichever tab, finds a new one. */
+/** The page for whoever is there: a new one after every sign-in, in all tabs. */
 function App() {
   const [visit, setVisit] = useState({ number: 0, isOver: false });
   useEffect(

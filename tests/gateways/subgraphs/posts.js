@@ -8,8 +8,7 @@ import { readFileSync } from "node:fs";
 import { ApolloServer } from "@apollo/server";
 import { startStandaloneServer } from "@apollo/server/standalone";
 import { buildSubgraphSchema } from "@apollo/subgraph";
-import { parse } from "graphql";
-import { GraphQLError } from "graphql";
+import { GraphQLError, parse } from "graphql";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 
 const { JWKS_URI, ISSUER, AUDIENCE } = process.env;
