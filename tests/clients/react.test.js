@@ -58,7 +58,7 @@ describe("React and Apollo", () => {
     await form(second);
 
     await enter(second, "Sign in", "another horse battery staple");
-    await second.getByText("Wrong identifier or password.").waitFor();
+    await second.getByText("The identifier or the password is wrong.").waitFor();
     await enter(second, "Sign in", PASSWORD);
     await Promise.all([greeting(first), greeting(second)]);
 
