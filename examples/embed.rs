@@ -7,11 +7,15 @@
 
 use std::{error::Error, net::SocketAddr, time::Duration};
 
-use async_graphql::{Context, MergedObject, MergedSubscription, Object, Schema, Subscription};
-use async_graphql_axum::{GraphQLRequest, GraphQLResponse};
+use async_graphql::{
+    Context, Data, MergedObject, MergedSubscription, Object, Schema, Subscription,
+    http::ALL_WEBSOCKET_PROTOCOLS,
+};
+use async_graphql_axum::{GraphQLProtocol, GraphQLRequest, GraphQLResponse, GraphQLWebSocket};
 use axum::{
     Router,
-    extract::{FromRef, State},
+    extract::{FromRef, State, WebSocketUpgrade},
+    response::Response,
     routing::{get, post},
 };
 use futures_util::stream::{Stream, iter};
@@ -28,6 +32,7 @@ use sessiongraph::{
     keys::FixedSecret,
     request::SessionRequest,
     scope::Scope,
+    serde_json::Value,
     session::{CurrentSession, RequestDecision, Sessions},
     upkeep::{Upkeep, UpkeepOptions},
 };
@@ -61,10 +66,10 @@ impl Greetings {
 
 /// Mutations of the application itself.
 #[derive(Default)]
-struct Data;
+struct MyData;
 
 #[Object]
-impl Data {
+impl MyData {
     /// For whom has signed in within the last five minutes.
     #[graphql(guard = "FreshSignIn(Duration::from_mins(5))")]
     async fn delete_my_data(&self) -> bool {
@@ -89,7 +94,7 @@ impl Countdown {
 struct Query(Greetings, SessionQuery);
 
 #[derive(MergedObject, Default)]
-struct Mutation(Data, SessionMutation);
+struct Mutation(MyData, SessionMutation);
 
 #[derive(MergedSubscription, Default)]
 struct Subscription(Countdown, SessionSubscription);
@@ -163,7 +168,7 @@ pub(crate) async fn app(database_url: &str, secret: &str) -> Result<(Router, Acc
         http: HttpSessions::new(sessions),
     };
     let router = Router::new()
-        .route("/graphql", post(graphql))
+        .route("/graphql", post(graphql).get(subscribe))
         .route("/hello", get(hello))
         .with_state(state);
     Ok((router, accounts))
@@ -177,6 +182,33 @@ async fn graphql(
 ) -> GraphQLResponse {
     let request = request.into_inner().data(session_request);
     schema.execute(request).await.into()
+}
+
+/// Subscriptions over WebSockets: the token comes with `connection_init`.
+async fn subscribe(
+    State(schema): State<AppSchema>,
+    session_request: SessionRequest,
+    protocol: GraphQLProtocol,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let init = |payload: Value| async move {
+        let text = payload["Authorization"].as_str();
+        let mut request = session_request;
+        request.bearer = text
+            .and_then(|text| text.strip_prefix("Bearer "))
+            .map(Into::into);
+        request.has_response_headers = false;
+        let mut data = Data::default();
+        data.insert(request);
+        Ok(data)
+    };
+    upgrade
+        .protocols(ALL_WEBSOCKET_PROTOCOLS)
+        .on_upgrade(move |socket| {
+            GraphQLWebSocket::new(socket, schema, protocol)
+                .on_connection_init(init)
+                .serve()
+        })
 }
 
 /// A route beside GraphQL, for whom is signed in.

@@ -27,3 +27,22 @@ export async function signIn(client: ApolloClient, session: ClientSession, input
   const { data } = await client.mutate<{ signIn: { tokens: Tokens | null } }>({ mutation: SIGN_IN, variables: { input } });
   await session.signedIn(data?.signIn.tokens ?? null);
 }
+
+const SIGN_UP = gql`
+  mutation SignUp($input: SignUpInput!) {
+    signUp(input: $input) {
+      tokens { accessToken accessTokenExpiresAt refreshToken refreshTokenExpiresAt }
+    }
+  }
+`;
+
+export interface SignUp {
+  username: string;
+  password: string;
+  transport: "BODY" | "COOKIE";
+}
+
+export async function signUp(client: ApolloClient, session: ClientSession, input: SignUp) {
+  const { data } = await client.mutate<{ signUp: { tokens: Tokens | null } }>({ mutation: SIGN_UP, variables: { input } });
+  await session.signedIn(data?.signUp.tokens ?? null);
+}

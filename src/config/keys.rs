@@ -141,12 +141,12 @@ keys! {
     database_acquire_timeout: Duration as SomeSpan = Some("5s"),
         "How long a request waits for a connection of the PostgreSQL pool";
     secret: Option<SecretString> as Maybe<Secret> = None,
-        "Master secret that signing keys and refresh tokens are sealed with, at least 32 bytes",
+        "Master secret, which seals the keys in the database, at least 32 bytes",
         "What `secret_file` held, where that is given. Never `None` with PostgreSQL.";
     secret_file: Option<PathBuf> as Maybe<File> = None,
         "File to read the master secret from, instead of `secret`";
     secret_previous: Vec<SecretString> as List<Secret> = Some(""),
-        "Earlier master secrets, which open what they sealed",
+        "Former master secrets: they still open the keys that they sealed, while `secret` is new",
         "A secret with a comma in it can only stand in an array in the file.";
     migrate_on_start: bool as Switch = Some("true"),
         "Whether `serve` brings the database schema up to date";
@@ -191,7 +191,7 @@ keys! {
     forwarded_header: ForwardedHeader as OneOf<ForwardedHeader> = Some("x-forwarded-for"),
         "Header in which trusted proxies report the client: `x-forwarded-for` or `forwarded`";
     allowed_origins: Vec<Origin> as List<WebOrigin> = Some(""),
-        "Foreign web origins that may call the server, with cookies too";
+        "Web origins of other pages that may call the server (CORS), and bring cookies";
     introspection: bool as Switch = Some("true"),
         "Whether clients may read the schema, and get suggestions for mistyped names";
     subgraph_sdl: bool as Switch = Some("true"),

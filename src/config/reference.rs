@@ -37,8 +37,11 @@ Values are written alike in every layer; the file may have TOML's own integers, 
 | duration | `10s`, `10m`, `7d` |
 | rate | `10/15m`: ten in fifteen minutes |
 | size | a number of bytes, or `256KiB` |
+| switch | `true` or `false`; a flag takes the value too: `--playground false` |
 | list | separated by commas, or a TOML array |
 | secret | 32 bytes at least, without the white space around it; a flag is visible in the list of processes, so better in a file or the environment |
+
+Several servers on one database have the same configuration; `listen`, `log` and `log_format` may differ.
 
 A file for a server behind a proxy, on PostgreSQL:
 

@@ -45,6 +45,7 @@ const compilerOptions = {
   moduleResolution: "bundler",
   lib: ["ES2022", "DOM", "DOM.Iterable"],
   types: [],
+  jsx: "react-jsx",
   strict: true,
   exactOptionalPropertyTypes: true,
   noUncheckedIndexedAccess: true,
@@ -65,7 +66,7 @@ const relay = {
       return { contents, loader: "js" };
     }),
 };
-const options = { bundle: true, format: "esm", target: "es2022", logLevel: "error", plugins: [relay] };
+const options = { bundle: true, format: "esm", target: "es2022", logLevel: "error", jsx: "automatic", plugins: [relay] };
 const entry = (name) => `${recipes}${name}.ts`;
 await esbuild.build({
   ...options,
@@ -77,12 +78,6 @@ await esbuild.build({
   packages: "external",
   outdir: `${build}out`,
 });
-await esbuild.build({
-  ...options,
-  entryPoints: [here("page.js")],
-  platform: "browser",
-  globalName: "recipes",
-  format: "iife",
-  define: { "process.env.NODE_ENV": '"production"' },
-  outfile: `${build}out/page.js`,
-});
+const browser = { ...options, platform: "browser", format: "iife", define: { "process.env.NODE_ENV": '"production"' } };
+await esbuild.build({ ...browser, entryPoints: [here("page.js")], globalName: "recipes", outfile: `${build}out/page.js` });
+await esbuild.build({ ...browser, entryPoints: [`${recipes}react.tsx`], outfile: `${build}out/react.js` });

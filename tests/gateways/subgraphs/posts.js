@@ -11,7 +11,7 @@ import { buildSubgraphSchema } from "@apollo/subgraph";
 import { GraphQLError, parse } from "graphql";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 
-const { PORT, JWKS_URI, ISSUER, AUDIENCE } = process.env;
+const { JWKS_URI, ISSUER, AUDIENCE } = process.env;
 
 // It asks again when it meets a key that it does not know, once a second at most.
 const keys = createRemoteJWKSet(new URL(JWKS_URI), { cooldownDuration: 1_000 });
@@ -66,7 +66,7 @@ const server = new ApolloServer({
 });
 
 await startStandaloneServer(server, {
-  listen: { host: "127.0.0.1", port: Number(PORT) },
+  listen: { host: "127.0.0.1", port: Number(process.env.PORT) },
   context: async ({ req }) => ({
     authorization: req.headers.authorization,
     claims: req.body?.extensions?.jwt?.payload,

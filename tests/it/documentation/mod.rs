@@ -6,6 +6,7 @@ mod configuration;
 mod deployment;
 mod errors;
 mod links;
+mod operations;
 mod pages;
 mod promises;
 mod walks;

@@ -16,6 +16,7 @@ pub(super) fn root() -> &'static Path {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Walk {
     Everywhere,
+    OnSqlite,
     OnPostgres,
 }
 
@@ -24,7 +25,8 @@ pub(super) enum Walk {
 pub(super) struct Block {
     pub(super) language: String,
     pub(super) text: String,
-    /// Where it is run: everywhere behind `<!-- walk -->`, on one database behind `<!-- walk on PostgreSQL -->`.
+    /// Where it is run: everywhere after `<!-- walk -->`, on one database after `<!-- walk on SQLite -->` and
+    /// `<!-- walk on PostgreSQL -->`.
     pub(super) walk: Option<Walk>,
 }
 
@@ -88,6 +90,7 @@ impl Page {
                 Event::Html(html) => {
                     walk = match html.trim() {
                         "<!-- walk -->" => Some(Walk::Everywhere),
+                        "<!-- walk on SQLite -->" => Some(Walk::OnSqlite),
                         "<!-- walk on PostgreSQL -->" => Some(Walk::OnPostgres),
                         _ => None,
                     };

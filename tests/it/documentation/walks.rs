@@ -1,6 +1,6 @@
 //! The commands that pages show with what they print, run word for word against the real binary.
 //!
-//! A shell block that follows `<!-- walk -->` is run (on PostgreSQL only, where the marker says so), and what it prints is what the `text` block behind it shows; `…`
+//! A shell block that follows `<!-- walk -->` is run (on one database only, where the marker says so), and what it prints is what the `text` block behind it shows; `…`
 //! stands for what differs each time. The walks of a page are one, in one shell, against one server that was started in a
 //! fresh folder. Two things are not as on the page: the server has a free port in the place of 4000, and the
 //! `sessiongraph` on the path is the one that these tests were built with.
@@ -26,6 +26,7 @@ fn walk(page: &Page, on_postgres: bool) -> Option<(String, Vec<String>)> {
         match block.walk {
             None => continue,
             Some(Walk::OnPostgres) if !on_postgres => continue,
+            Some(Walk::OnSqlite) if on_postgres => continue,
             Some(_) => {}
         }
         assert_eq!(block.language, "sh", "{}", page.name());

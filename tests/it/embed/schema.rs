@@ -13,9 +13,13 @@ use sessiongraph::{
     account::{AccountChanges, Accounts},
     scope::Scope,
 };
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-use crate::support::{database::TestDatabase, engine::request, on_each_database};
+use crate::{
+    live::socket::Socket,
+    support::{database::TestDatabase, engine::request, on_each_database},
+};
 
 #[expect(dead_code, reason = "its main function is for those who run it")]
 #[path = "../../../examples/embed.rs"]
@@ -108,6 +112,29 @@ on_each_database! {
         assert_eq!(greeted["data"], json!({ "helloBackend": "Hello, backend!" }));
         assert_eq!(embedder.hello(None).await.0, StatusCode::UNAUTHORIZED);
         assert_eq!(embedder.hello(token).await, (StatusCode::OK, "Hello, ada!".to_owned()));
+    }
+
+    async fn its_subscriptions_know_who_is_signed_in(database: TestDatabase) {
+        let embedder = Embedder::new(&database).await;
+        let signed_up = embedder.post(SIGN_UP, "test", None).await;
+        let token = signed_up["data"]["signUp"]["tokens"]["accessToken"].as_str().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = embedder.router.clone();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let mut socket = Socket::connect_to(&url, &[]).await.initialised(token).await;
+        let countdown = |id: &str| json!({ "type": "subscribe", "id": id, "payload": { "query": "subscription { countdown(from: 1) }" } });
+        socket.send(&countdown("mine")).await;
+        for left in [1, 0] {
+            assert_eq!(socket.next().await["payload"]["data"]["countdown"], left);
+        }
+        assert_eq!(socket.next().await["type"], "complete");
+
+        let mut stranger = Socket::connect_to(&url, &[]).await.initialised("nobody's").await;
+        stranger.send(&countdown("theirs")).await;
+        let refused = stranger.next().await.to_string();
+        assert!(refused.contains("TOKEN_VERIFICATION_FAILED"), "{refused}");
     }
 
     async fn its_hooks_add_a_claim_and_turn_a_request_away(database: TestDatabase) {

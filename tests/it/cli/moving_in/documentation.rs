@@ -51,8 +51,8 @@ on_each_database! {
             let start = shown.trim_end_matches('…');
             assert!(printed.starts_with(start), "it shows {shown}, and it printed {printed}");
         }
-        let answer = sign_in(&destination.serve(), "ada", "correct horse").await;
-        assert_eq!(answer["data"]["signIn"]["account"]["username"], "ada", "{answer:#}");
+        let answer = sign_in(&destination.serve(), "alan", "correct horse").await;
+        assert_eq!(answer["data"]["signIn"]["account"]["username"], "alan", "{answer:#}");
     }
 }
 
