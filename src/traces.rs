@@ -17,9 +17,10 @@
 
 use futures_util::FutureExt;
 #[cfg(feature = "otel")]
-use opentelemetry::{propagation::TextMapPropagator, trace::TraceContextExt};
-#[cfg(feature = "otel")]
-use opentelemetry_http::HeaderExtractor;
+use opentelemetry::{
+    propagation::{Extractor, TextMapPropagator},
+    trace::TraceContextExt,
+};
 #[cfg(feature = "otel")]
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Instrument, Span};
@@ -84,12 +85,28 @@ pub(crate) fn request<B>(request: &http::Request<B>, id: Option<&str>) -> Span {
     );
     #[cfg(feature = "otel")]
     {
-        let caller = TraceContextPropagator::new().extract(&HeaderExtractor(request.headers()));
+        let caller = TraceContextPropagator::new().extract(&Traceparent(request.headers()));
         // It cannot fail but for a span that nobody exports.
         let _ = span.set_parent(caller);
         tell_log(&span);
     }
     span
+}
+
+/// The caller's span, and nothing else of the caller's: a `tracestate` would go along with every span that is exported.
+#[cfg(feature = "otel")]
+struct Traceparent<'a>(&'a http::HeaderMap);
+
+#[cfg(feature = "otel")]
+impl Extractor for Traceparent<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        let value = (key == "traceparent").then(|| self.0.get(key)).flatten();
+        value.and_then(|value| value.to_str().ok())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec!["traceparent"]
+    }
 }
 
 /// Tells the current span, if it is one of the log's, which trace it belongs to.

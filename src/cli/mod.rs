@@ -126,9 +126,10 @@ async fn dispatch(matches: &ArgMatches) -> CommandResult {
         Task::Prune => {
             let services = open(&config).await?;
             let pruned = services.sessions.prune(config.retention).await?;
+            print(&pruned.to_string())?;
             let records = services.sessions.prune_records(config.audit_retention);
             writeln!(io::stderr(), "{} records", records.await?)?;
-            print(&pruned.to_string())
+            Ok(())
         }
         Task::SigningKey(task) => keys::signing_key(&open(&config).await?, task).await,
         Task::Secret(task) => keys::secret(&open(&config).await?, &task).await,

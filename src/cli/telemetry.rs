@@ -8,10 +8,10 @@ use tracing_subscriber::EnvFilter;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Never shown, whatever `log` says: spans that are made for traces, SeaORM's among them, and what passes through sockets,
-/// tokens included.
-const NEVER: &str =
-    "sessiongraph::otel=off,sea_orm::database=warn,tungstenite=off,tokio_tungstenite=off";
+/// Not shown, whatever level `log` is: spans that are made for traces, SeaORM's among them; what passes through sockets,
+/// tokens included; and what is said of a collector's URL, in which there may be a password, and of its answers.
+const NEVER: &str = "sessiongraph::otel=off,sea_orm::database=warn,tungstenite=off,tokio_tungstenite=off,\
+     opentelemetry-otlp=info,hyper_util=info";
 
 /// What has to be told of the end.
 #[derive(Default)]

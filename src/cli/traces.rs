@@ -139,7 +139,10 @@ impl Traces {
 /// Whether a message of the SDK is about what [`Exporter`] says, and says less often.
 pub(super) fn is_said_otherwise(metadata: &Metadata<'_>) -> bool {
     let name = metadata.name();
-    name == "BatchSpanProcessor.ExportError" || name.starts_with("Export.Failed.")
+    name == "BatchSpanProcessor.ExportError"
+        || name.starts_with("Export.Failed.")
+        // At each batch, with the collector's words.
+        || name.ends_with(".PartialSuccess")
 }
 
 /// Exports to a collector, and says now and then when it cannot.

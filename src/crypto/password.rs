@@ -4,14 +4,9 @@
 //! a queue that is bounded, of which one client network holds a quarter at most, and which sign-ups cannot fill. A place in
 //! it is taken before anything else is done for a password, so a flood is refused before it costs more than that.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-    time::Instant,
-};
+mod queue;
+
+use std::{fmt, sync::Arc, thread, time::Instant};
 
 use argon2::{
     Algorithm, Argon2, Params, PasswordHasher as _, Version,
@@ -19,15 +14,15 @@ use argon2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
 use tracing::Span;
 use unicode_normalization::UnicodeNormalization;
 
+use self::queue::Queue;
+pub(crate) use self::queue::{Place, Waiting};
 use super::stored_hash::{HashError, StoredHash};
 use crate::{
     error::{Error, Result},
-    metrics::{self, PasswordRefusal},
-    network::client_network,
+    metrics,
     random::{self, Random},
     traces,
 };
@@ -128,26 +123,6 @@ pub(crate) enum Verdict {
     Wrong,
 }
 
-/// Who waits for a hash: whose share of the queue it takes, and how it learns that nobody waits any more.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Waiting {
-    /// The client's address.
-    pub ip: Option<IpAddr>,
-    /// Cancelled when the client has gone away.
-    pub client_gone: CancellationToken,
-}
-
-impl Waiting {
-    /// Waits for a turn, but not for a client that is gone.
-    pub(crate) async fn unless_gone<T>(&self, turn: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.client_gone.cancelled() => Err(Error::unavailable()),
-            turn = turn => turn,
-        }
-    }
-}
-
 /// Hashes and verifies passwords.
 pub(crate) struct PasswordPool {
     argon2: Argon2<'static>,
@@ -160,7 +135,7 @@ pub(crate) struct PasswordPool {
     new_hashes: Semaphore,
     /// In MiB; see [`COSTLY_MEMORY_MIB`].
     costly_memory: Arc<Semaphore>,
-    queued: Arc<Mutex<Queue>>,
+    queue: Queue,
 }
 
 impl fmt::Debug for PasswordPool {
@@ -197,7 +172,7 @@ impl PasswordPool {
             workers: Arc::new(Semaphore::new(workers)),
             new_hashes: Semaphore::new((workers / 2).max(1)),
             costly_memory: Arc::new(Semaphore::new(COSTLY_MEMORY_MIB as usize)),
-            queued: Arc::default(),
+            queue: Queue::of(policy.queue),
         })
     }
 
@@ -207,7 +182,7 @@ impl PasswordPool {
     ///
     /// `SERVICE_UNAVAILABLE` when the queue is full, or the client's network has its quarter of it.
     pub(crate) fn enqueue(&self, waiting: &Waiting) -> Result<Place> {
-        self.place(waiting, self.policy.queue, false)
+        self.queue.enter(waiting, self.policy.queue, false)
     }
 
     /// A place in the queue for a new password's hash. Half of the queue is always left to verifications.
@@ -216,7 +191,8 @@ impl PasswordPool {
     ///
     /// As [`enqueue`](Self::enqueue).
     pub(crate) fn enqueue_new(&self, waiting: &Waiting) -> Result<Place> {
-        self.place(waiting, self.policy.queue.div_ceil(2), true)
+        self.queue
+            .enter(waiting, self.policy.queue.div_ceil(2), true)
     }
 
     /// The PHC string of a password.
@@ -330,34 +306,6 @@ impl PasswordPool {
         .await
         .map_err(Error::internal)
     }
-
-    fn place(&self, waiting: &Waiting, limit: usize, is_new: bool) -> Result<Place> {
-        let network = waiting.ip.map(client_network);
-        let mut queue = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
-        let share = self.policy.queue.div_ceil(4);
-        let of_network = network.map_or(0, |network| {
-            queue.by_network.get(&network).copied().unwrap_or(0)
-        });
-        let refusal = if queue.total >= limit {
-            Some(PasswordRefusal::QueueFull)
-        } else {
-            (of_network >= share).then_some(PasswordRefusal::NetworkShare)
-        };
-        if let Some(refusal) = refusal {
-            metrics::password_refused(refusal);
-            return Err(Error::unavailable());
-        }
-        queue.total += 1;
-        if let Some(network) = network {
-            *queue.by_network.entry(network).or_default() += 1;
-        }
-        Ok(Place {
-            waiting: waiting.clone(),
-            is_new,
-            network,
-            queue: Arc::clone(&self.queued),
-        })
-    }
 }
 
 /// When a password asked for its turn, and the span of its wait.
@@ -371,41 +319,6 @@ impl Asked {
         Self {
             at: Instant::now(),
             _span: traces::password_wait(),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Queue {
-    total: usize,
-    by_network: HashMap<IpAddr, usize>,
-}
-
-/// A place in the queue, given back when dropped.
-pub(crate) struct Place {
-    waiting: Waiting,
-    is_new: bool,
-    network: Option<IpAddr>,
-    queue: Arc<Mutex<Queue>>,
-}
-
-impl fmt::Debug for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Place")
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.total -= 1;
-        if let Some(network) = self.network
-            && let Some(count) = queue.by_network.get_mut(&network)
-        {
-            *count -= 1;
-            if *count == 0 {
-                queue.by_network.remove(&network);
-            }
         }
     }
 }

@@ -68,7 +68,7 @@ impl Opened {
 impl SessionEvent {
     fn new(event: crate::session::SessionEvent, sees_account: bool) -> Self {
         let session = if sees_account {
-            types::Session::granted(event.session, Arc::new(event.account))
+            types::Session::of_account(event.session, Arc::new(event.account))
         } else {
             types::Session::by_requester(event.session)
         };

@@ -47,6 +47,9 @@ use crate::{
 };
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What a page sends along that is traced (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// A UUID has 36 characters, a trace id 32.
 const MAX_REQUEST_ID_LENGTH: usize = 64;
 /// How much longer than a request may take the server waits, when it stops, for those in flight.
@@ -235,6 +238,8 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
             header::AUTHORIZATION,
             header::ACCEPT,
             REQUEST_ID,
+            TRACEPARENT,
+            TRACESTATE,
         ])
         .expose_headers([REQUEST_ID])
         .allow_credentials(true)

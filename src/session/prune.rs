@@ -6,7 +6,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
 };
 use uuid::Uuid;
 
@@ -57,24 +56,28 @@ impl Sessions {
     /// What the database says; the batches before it are deleted.
     pub async fn prune_records(&self, audit_retention: Duration) -> Result<u64> {
         let oldest = random::first_id(self.clock().now() - audit_retention);
-        let mut pruned = 0;
+        let (mut pruned, mut after) = (0, Uuid::nil());
         loop {
-            let batch = session_record::Entity::find()
+            let batch: Vec<Uuid> = session_record::Entity::find()
                 .select_only()
                 .column(session_record::Column::Id)
+                .filter(session_record::Column::Id.gt(after))
                 .filter(session_record::Column::Id.lt(oldest))
                 .order_by_asc(session_record::Column::Id)
                 .limit(BATCH)
-                .into_query();
-            let deleted = session_record::Entity::delete_many()
-                .filter(session_record::Column::Id.in_subquery(batch))
-                .exec(self.db())
-                .await?
-                .rows_affected;
-            pruned += deleted;
-            if deleted < BATCH {
+                .into_tuple()
+                .all(self.db())
+                .await?;
+            // What another process has deleted meanwhile is not the end.
+            let Some(last) = batch.last() else {
                 return Ok(pruned);
-            }
+            };
+            after = *last;
+            let deleted = session_record::Entity::delete_many()
+                .filter(session_record::Column::Id.is_in(batch))
+                .exec(self.db())
+                .await?;
+            pruned += deleted.rows_affected;
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
     FromQueryResult, IntoActiveModel, Iterable, Order, QueryFilter, QuerySelect,
@@ -209,8 +209,14 @@ impl Sessions {
                         session.invalidated_at.unwrap_or(session.refreshed_at)
                     }
                 };
+                // What was done first has the lesser id, also where an end took its time before it had the row.
+                let ordered = if at < session.refreshed_at {
+                    session.refreshed_at + TimeDelta::microseconds(1)
+                } else {
+                    at
+                };
                 let record = session_record::Model {
-                    id: self.new_id(at)?,
+                    id: self.new_id(ordered)?,
                     session_id: session.id,
                     account_id: session.account_id,
                     kind,

@@ -71,8 +71,8 @@ async fn one_network_holds_a_quarter_of_the_queue_and_all_hold_no_more_than_it()
     drop((places, of_a_64));
     assert!(pool.enqueue(&from("192.0.2.1")).is_ok());
     drop(others);
-    assert_eq!(pool.queued.lock().unwrap().total, 0);
-    assert!(pool.queued.lock().unwrap().by_network.is_empty());
+    assert_eq!(pool.queue.taken().total, 0);
+    assert!(pool.queue.taken().by_network.is_empty());
 }
 
 #[tokio::test]
@@ -139,12 +139,12 @@ async fn a_client_that_is_gone_leaves_the_queue() {
         }
     };
     let waits = tokio::spawn(wait);
-    while pool.queued.lock().unwrap().total == 0 {
+    while pool.queue.taken().total == 0 {
         tokio::task::yield_now().await;
     }
     waiting.client_gone.cancel();
     assert!(waits.await.unwrap().is_err());
-    assert_eq!(pool.queued.lock().unwrap().total, 0);
+    assert_eq!(pool.queue.taken().total, 0);
 }
 
 /// Also where nobody says so: whoever stops waiting drops the future.
@@ -157,7 +157,7 @@ async fn a_future_that_is_dropped_leaves_the_queue() {
     let hash = pool.hash(place, Password::new("a new password"));
     let waited = tokio::time::timeout(std::time::Duration::from_millis(10), hash).await;
     assert!(waited.is_err());
-    assert_eq!(pool.queued.lock().unwrap().total, 0);
+    assert_eq!(pool.queue.taken().total, 0);
     assert!(pool.new_hashes.available_permits() > 0);
 }
 

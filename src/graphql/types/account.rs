@@ -11,11 +11,10 @@ use crate::{
     entity::account,
     error::Result,
     graphql::{
-        current::{has_scope, own_session, request},
+        current::{has_scope, own_session},
         loader::{AccountKey, SessionPageKey, batches},
     },
     page::Page,
-    request::Authentication,
     scope::Scope,
 };
 
@@ -27,6 +26,8 @@ pub struct Account {
     row: Option<Arc<account::Model>>,
     /// Whether the request has been found to see everything of it; else that is found out when a private field is asked.
     granted: bool,
+    /// Whether the answer has a session's tokens in it: with them everything of its sessions is visible as well.
+    signed_in: bool,
 }
 
 impl Account {
@@ -37,6 +38,15 @@ impl Account {
             id: row.id,
             row: Some(row),
             granted: true,
+            signed_in: false,
+        }
+    }
+
+    /// An account that the answer signs in.
+    pub(super) fn signed_in(row: Arc<account::Model>) -> Self {
+        Self {
+            signed_in: true,
+            ..Self::granted(row)
         }
     }
 
@@ -47,6 +57,7 @@ impl Account {
             id,
             row: None,
             granted: false,
+            signed_in: false,
         }
     }
 
@@ -57,6 +68,7 @@ impl Account {
             id: row.id,
             row: Some(row),
             granted: false,
+            signed_in: false,
         }
     }
 
@@ -140,8 +152,8 @@ impl Account {
             page,
         };
         let slice = batches(ctx)?.load_one(key).await?;
-        // A service key that may read accounts may not read sessions for that; anybody else who sees this is the account.
-        let granted = !matches!(&request(ctx)?.authentication, Authentication::Service(_));
+        // Who may see an account may not see everything of its sessions for that.
+        let granted = self.signed_in;
         Ok(slice.map(|slice| connection::sessions(slice, &account, key.status, granted)))
     }
 }

@@ -100,11 +100,13 @@ pub(super) fn sessions(
     page
 }
 
-/// A page of what happened to a session that the request may see everything of.
+/// A page of what happened to a session that the request may see everything of; `of_back_ends` where it may also see from
+/// where back ends did it.
 pub(super) fn events(
     slice: Slice<session_record::Model>,
     session: &Session,
     session_id: Uuid,
+    of_back_ends: bool,
 ) -> SessionEventConnection {
     let total = SessionEventTotal {
         session: session_id,
@@ -112,7 +114,8 @@ pub(super) fn events(
     let mut page = Connection::with_additional_fields(slice.has_previous, slice.has_next, total);
     page.edges.extend(slice.rows.into_iter().map(|record| {
         let cursor = cursor(record.id);
-        Edge::new(cursor, SessionEvent::recorded(record, session.clone()))
+        let event = SessionEvent::recorded(record, session.clone(), of_back_ends);
+        Edge::new(cursor, event)
     }));
     page
 }

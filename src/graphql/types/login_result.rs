@@ -26,7 +26,7 @@ impl LoginResult {
     pub fn new(login: session::LoginResult, transport: TokenTransport) -> Self {
         let account = Arc::new(login.account);
         Self {
-            account: Account::granted(Arc::clone(&account)),
+            account: Account::signed_in(Arc::clone(&account)),
             session: Session::granted(login.session, account),
             tokens: (transport == TokenTransport::Body).then(|| Tokens::from(&login.tokens)),
             refresh_outcome: login.outcome.map(Into::into),

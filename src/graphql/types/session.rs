@@ -173,7 +173,8 @@ impl Session {
         let session = self.row.id;
         let key = RecordPageKey { session, page };
         let slice = batches(ctx)?.load_one(key).await?;
-        Ok(slice.map(|slice| connection::events(slice, self, session)))
+        let of_back_ends = current::has_scope(ctx, Scope::SessionsRead);
+        Ok(slice.map(|slice| connection::events(slice, self, session, of_back_ends)))
     }
 }
 

@@ -18,7 +18,8 @@ pub struct SessionEvent {
     /// With REFRESHED: ROTATED or RECOVERED. A recovery that its owner does not remember is worth a look.
     pub(crate) refresh_outcome: Option<RefreshOutcome>,
     /// Where the request that did it came from; for a session that a service key opened, where the end user is, by its
-    /// word. Null where no request did it, and from sessionEvents: Session.events knows.
+    /// word. Where a service key did something else, only service keys see from where. Null where no request did it, and
+    /// from sessionEvents: Session.events knows.
     pub(crate) connection_info: Option<ConnectionInfo>,
     /// The session whose token the request did it with: its own one with logout, a recovery and a reuse, the caller's with
     /// invalidateSessions and changePassword. With SESSION_LIMIT the one that was opened in its place. Null where none did
@@ -29,8 +30,15 @@ pub struct SessionEvent {
 }
 
 impl SessionEvent {
-    /// What was recorded of a session.
-    pub(super) fn recorded(record: session_record::Model, session: Session) -> Self {
+    /// What was recorded of a session; `of_back_ends` where from where back ends did it is shown too.
+    pub(super) fn recorded(
+        record: session_record::Model,
+        session: Session,
+        of_back_ends: bool,
+    ) -> Self {
+        // With a session that it opens, a back end says where the end user is.
+        let is_back_ends = record.by_service_key.is_some() && record.kind != RecordKind::Created;
+        let ip = record.ip.filter(|_| of_back_ends || !is_back_ends);
         let (kind, outcome) = match record.kind {
             RecordKind::Created => (session::SessionEventKind::Created, None),
             RecordKind::Recovered => (
@@ -45,7 +53,7 @@ impl SessionEvent {
             session,
             at: record.at,
             refresh_outcome: outcome.map(Into::into),
-            connection_info: record.ip.map(|ip| ConnectionInfo::new(ip, user_agent)),
+            connection_info: ip.map(|ip| ConnectionInfo::new(ip, user_agent)),
             by_session: record.by_session_id.map(Into::into),
             by_service_key: record.by_service_key,
         }

@@ -18,9 +18,9 @@ use super::{
     operation,
     own_end::{Heard, OwnEnd},
     protocol::{self, ClientMessage, Close},
+    socket::{close_answered, write},
 };
 use crate::{
-    error::{Error, ErrorKind},
     http::{App, graphql_over_http::never_executed},
     request::{Authentication, SessionRequest},
     traces,
@@ -28,8 +28,6 @@ use crate::{
 
 /// How long a client may take to initialise.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long one message may take to be written; a client that reads slower is disconnected.
-const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often an idle client is pinged. One that has sent nothing in two of these is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the last event of a session that has ended may take.
@@ -302,9 +300,9 @@ impl Connection {
             .sessions
             .handle_request(request)
             .await
-            .map_err(|error| refused(&error))?;
+            .map_err(|error| Close::from(&error))?;
         match &request.authentication {
-            Authentication::Failed(error) => Err(refused(error)),
+            Authentication::Failed(error) => Err(Close::from(error)),
             _ => Ok(request),
         }
     }
@@ -319,7 +317,7 @@ impl Connection {
         match stands {
             Ok(true) => Ok(()),
             Ok(false) => Err(Close::forbidden("Service key revoked")),
-            Err(error) => Err(refused(&error)),
+            Err(error) => Err(Close::from(&error)),
         }
     }
 
@@ -389,43 +387,5 @@ impl Connection {
             _client: client_gone.drop_guard(),
         };
         self.operations.insert(id, running);
-    }
-}
-
-/// Reads on until the client has answered a close (RFC 6455 section 7.1.1). What it has sent meanwhile would, unread, reset
-/// the connection, and the close with its reason could be lost.
-async fn close_answered(socket: &mut WebSocket) {
-    loop {
-        match socket.recv().await {
-            Some(Ok(Message::Close(_))) => return,
-            Some(Ok(_)) => {}
-            // It cannot be read on, and is left open for as long as the client may take.
-            None | Some(Err(_)) => return std::future::pending().await,
-        }
-    }
-}
-
-async fn write(socket: &mut WebSocket, message: Message) -> Result<(), Close> {
-    match timeout(SEND_TIMEOUT, socket.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(Close::new(1011, "The connection broke")),
-        Err(_) => Err(Close::new(1013, "Messages are read too slowly")),
-    }
-}
-
-/// Why a token was refused, as a reason that clients can tell apart.
-fn refused(error: &Error) -> Close {
-    if error.retry_after().is_some() {
-        return Close::new(1013, "Try again later");
-    }
-    if matches!(error.kind(), ErrorKind::Internal) {
-        return Close::new(1011, "Internal server error");
-    }
-    let reason = error.reason().unwrap_or(error.code()).to_owned();
-    match error.reason() {
-        Some("INVALID_SESSION" | "SESSION_NOT_FOUND" | "USER_NOT_FOUND" | "USER_DEACTIVATED") => {
-            Close::forbidden(reason)
-        }
-        _ => Close::unauthorized(reason),
     }
 }

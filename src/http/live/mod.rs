@@ -4,6 +4,7 @@ mod connection;
 mod operation;
 mod own_end;
 mod protocol;
+mod socket;
 mod stream;
 mod websocket;
 

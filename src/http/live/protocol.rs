@@ -7,6 +7,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::error::{Error, ErrorKind};
+
 /// The `Sec-WebSocket-Protocol` of this protocol.
 pub(super) const SUBPROTOCOL: &str = "graphql-transport-ws";
 
@@ -29,6 +31,25 @@ pub(super) enum ClientMessage {
 pub(super) struct Close {
     pub(super) code: u16,
     pub(super) reason: String,
+}
+
+/// Why a token was refused, as a reason that clients can tell apart.
+impl From<&Error> for Close {
+    fn from(error: &Error) -> Self {
+        if error.retry_after().is_some() {
+            return Close::new(1013, "Try again later");
+        }
+        if matches!(error.kind(), ErrorKind::Internal) {
+            return Close::new(1011, "Internal server error");
+        }
+        let reason = error.reason().unwrap_or(error.code()).to_owned();
+        match error.reason() {
+            Some(
+                "INVALID_SESSION" | "SESSION_NOT_FOUND" | "USER_NOT_FOUND" | "USER_DEACTIVATED",
+            ) => Close::forbidden(reason),
+            _ => Close::unauthorized(reason),
+        }
+    }
 }
 
 impl Close {

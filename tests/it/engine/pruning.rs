@@ -74,9 +74,12 @@ on_each_database! {
             engine.sql("DELETE FROM leases").await;
             let count = async |table| scalar(&engine.db, &format!("SELECT COUNT(*) FROM {table}")).await;
             let upkeep = Upkeep::begin(&engine.sessions, UpkeepOptions::default()).await.unwrap();
-            while (count("sessions").await, count("session_records").await) != (sessions, records) {
-                tokio::task::yield_now().await;
-            }
+            let pruned = async {
+                while (count("sessions").await, count("session_records").await) != (sessions, records) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_mins(1), pruned).await.unwrap();
             upkeep.end().await.unwrap();
         }
     }

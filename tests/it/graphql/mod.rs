@@ -7,6 +7,7 @@ mod enumeration;
 mod error_codes;
 mod errors;
 mod events;
+mod extensions;
 mod input;
 mod invalidate;
 mod limits;

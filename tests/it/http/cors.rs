@@ -27,7 +27,9 @@ on_each_database! {
             assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], origin);
             assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
             let allowed = headers[header::ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap().to_lowercase();
-            assert!(allowed.contains("content-type") && allowed.contains("authorization"), "{allowed}");
+            for name in ["content-type", "authorization", "x-request-id", "traceparent", "tracestate"] {
+                assert!(allowed.contains(name), "{name}: {allowed}");
+            }
             assert!(headers[header::ACCESS_CONTROL_ALLOW_METHODS].to_str().unwrap().contains("POST"));
             assert!(headers.contains_key(header::ACCESS_CONTROL_MAX_AGE));
             let answer = app.anonymous().with("origin", origin).query("{ __typename }").await;

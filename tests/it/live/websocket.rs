@@ -94,6 +94,21 @@ on_each_database! {
         assert_eq!(socket.closed().await, 4403);
     }
 
+    async fn the_event_of_its_own_end_tells_nobody_what_was_recorded(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let (ada, other) = (app.engine.sign_up("ada").await, app.engine.sign_in("ada").await);
+        let mut socket = Socket::signed_in(&app, token(&ada)).await;
+        let document = "subscription { sessionEvents { kind session { events { totalCount } account { sessions { nodes { events { totalCount } } } } } } }";
+        socket.subscribe("1", document).await;
+        end_others(&app.engine, &other).await;
+        // Who holds a stolen token does not learn who ended it.
+        let heard = socket.next().await;
+        assert_eq!(heard["payload"]["data"]["sessionEvents"], json!({
+            "kind": "INVALIDATED",
+            "session": { "events": null, "account": { "sessions": { "nodes": [{ "events": null }, { "events": null }] } } },
+        }));
+    }
+
     async fn an_idle_connection_is_closed_when_its_session_ends(database: TestDatabase) {
         let app = TestApp::new(&database).await;
         let (ada, other) = (app.engine.sign_up("ada").await, app.engine.sign_in("ada").await);

@@ -155,7 +155,11 @@ async fn a_sign_in_is_traced(database: TestDatabase) {
     let server = Folder::new().serve_with(&variables, &flags);
     let (_, ada) = send(&server, SIGN_UP, &[]).await;
     let caller = format!("00-{TRACE}-{CALLER}-01");
-    let headers = [("traceparent", caller.as_str()), ("x-request-id", "r-1")];
+    let headers = [
+        ("traceparent", caller.as_str()),
+        ("tracestate", "vendor=inventedByAClient"),
+        ("x-request-id", "r-1"),
+    ];
     let (_, again) = send(&server, SIGN_IN, &headers).await;
     let token = again["data"]["again"]["tokens"]["accessToken"]
         .as_str()
