@@ -162,7 +162,10 @@ function WithoutHeader({ token }: { token: () => string }) {
 
 function Steps({ steps, waiting, children }: { steps: Step[]; waiting: Waiting | null; children: ReactNode }) {
   const end = useRef<HTMLLIElement>(null);
-  useEffect(() => end.current?.scrollIntoView({ block: "nearest" }), [steps.length, waiting]);
+  useEffect(() => {
+    // What it returns in newer browsers, a promise, is nothing to clean up with.
+    void end.current?.scrollIntoView({ block: "nearest" });
+  }, [steps.length, waiting]);
   return (
     <ol className="steps" aria-live="polite">
       {steps.map(({ text, outcome, tone }, index) => (
