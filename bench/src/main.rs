@@ -293,12 +293,12 @@ impl Bench<'_> {
 
 /// A refresh keeps its chain from one scenario to the next.
 impl Setting {
-    fn chains(&mut self, connections: usize) -> Vec<Refresh> {
-        self.refresh_tokens
-            .split_off(self.refresh_tokens.len() - connections)
+    /// Of the first accounts: sign-ins end sessions of the last ones.
+    fn chains(&self, connections: usize) -> Vec<Refresh> {
+        self.refresh_tokens[..connections].to_vec()
     }
 
     fn keep(&mut self, chains: Vec<Refresh>) {
-        self.refresh_tokens.extend(chains);
+        self.refresh_tokens.splice(..chains.len(), chains);
     }
 }

@@ -169,11 +169,15 @@ impl Setting {
     pub(crate) async fn grow(&self, rows: u64) -> Result<(), Failure> {
         note(&format!("{rows} rows are being added"));
         let db = Database::connect(self.url.as_str()).await?;
+        // Ids tell when a session was opened, and these are old ones: nobody looks for events of theirs.
         let (id, numbers) = if self.cluster.is_some() {
-            ("gen_random_uuid()", format!("generate_series(1, {rows})"))
+            (
+                "CAST('00000000' || substr(CAST(gen_random_uuid() AS text), 9) AS uuid)",
+                format!("generate_series(1, {rows})"),
+            )
         } else {
             (
-                "randomblob(16)",
+                "CAST(x'00000000' || randomblob(12) AS BLOB)",
                 format!(
                     "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) SELECT i FROM n)"
                 ),
