@@ -1,5 +1,9 @@
 //! The connection pool, and transactions that mean to write.
 
+mod hot;
+#[cfg(feature = "postgres")]
+mod kept;
+
 use std::time::Duration;
 
 #[cfg(feature = "sqlite")]
@@ -12,11 +16,15 @@ use secrecy::{ExposeSecret, SecretString};
 use sessiongraph_migration::{Migrator, MigratorTrait};
 use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
+pub(crate) use self::hot::HotStatements;
 use crate::error::{Error, Result};
 
 #[cfg(feature = "sqlite")]
 /// How long a writer on SQLite waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+#[cfg(feature = "sqlite")]
+/// So many rows SQLite's thread reads ahead: each time that it waits for their reader, two threads have to be woken.
+const ROW_BUFFER: usize = 1_024;
 /// A connection that has been idle for this long is tried before it is used: its server may have gone away.
 const PING_AFTER: Duration = Duration::from_secs(5);
 
@@ -101,6 +109,7 @@ pub async fn connect(options: &DatabaseOptions) -> Result<DatabaseConnection> {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
+            .row_buffer_size(ROW_BUFFER)
             .foreign_keys(true)
     });
     // SeaORM puts the options, with the password in the URL, into a span at level TRACE.

@@ -169,5 +169,6 @@ pub mod scope;
 #[cfg(feature = "server")]
 pub mod services;
 pub mod session;
+mod to_the_end;
 pub mod traces;
 pub mod upkeep;

@@ -68,6 +68,7 @@ impl Services {
         let sessions = Sessions::builder(db.clone())
             .shared_keys(keyring.clone())
             .policy(policy)
+            .keep_connections()
             .build()?;
         let passwords = PasswordPolicy {
             memory_kib: config.argon2_memory_kib,

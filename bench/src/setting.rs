@@ -52,6 +52,8 @@ pub(crate) struct Setting {
 }
 
 const LONG: &str = "1d";
+/// Accounts and sessions beside those that are used: of a table with few rows PostgreSQL reads all.
+const ROWS: u64 = 1_000;
 
 impl Setting {
     pub(crate) async fn start(
@@ -103,6 +105,7 @@ impl Setting {
             _folder: folder,
         };
         setting.sign_up(connections.max(100) + 8).await?;
+        setting.populate(ROWS).await?;
         Ok(setting)
     }
 
@@ -165,32 +168,59 @@ impl Setting {
         text.lines().next()?.parse().ok()
     }
 
-    /// Adds sessions to the table, as copies of those that are there.
+    /// Adds accounts, each with a session, as copies of those that are there.
+    async fn populate(&self, accounts: u64) -> Result<(), Failure> {
+        let (id, numbers) = self.copies(accounts);
+        self.run(&format!(
+            "INSERT INTO accounts SELECT {id}, 'copy' || i, NULL, email_verified, password_hash, permissions, deactivated_at, \
+             credentials_version, created_at, updated_at FROM (SELECT * FROM accounts LIMIT 1) one CROSS JOIN {numbers}"
+        ))
+        .await?;
+        self.run(&format!(
+            "INSERT INTO sessions SELECT {id}, accounts.id, generation, parent, seen_generation, ip, user_agent, \
+             user_agent_family, metadata, one.created_at, refreshed_at, last_seen_at, expires_at, absolute_expires_at, \
+             invalidated_at, invalidation_reason, opened_in FROM (SELECT * FROM sessions LIMIT 1) one CROSS JOIN accounts \
+             WHERE accounts.username LIKE 'copy%'"
+        ))
+        .await
+    }
+
+    /// Adds ended sessions to the table, as copies of those that are there.
     pub(crate) async fn grow(&self, rows: u64) -> Result<(), Failure> {
         note(&format!("{rows} rows are being added"));
-        let db = Database::connect(self.url.as_str()).await?;
-        // Ids tell when a session was opened, and these are old ones: nobody looks for events of theirs.
-        let (id, numbers) = if self.cluster.is_some() {
+        let (id, numbers) = self.copies(rows);
+        self.run(&format!(
+            "INSERT INTO sessions SELECT {id}, account_id, generation, parent, seen_generation, ip, user_agent, \
+             user_agent_family, metadata, created_at, refreshed_at, last_seen_at, expires_at, absolute_expires_at, \
+             created_at, 'LOGOUT', opened_in FROM (SELECT * FROM sessions LIMIT 1) one CROSS JOIN {numbers}"
+        ))
+        .await
+    }
+
+    /// SQL of a new id, and of a table with the numbers `i` up to a count. Ids tell when a session was opened, and these are
+    /// old ones: nobody looks for events of theirs.
+    fn copies(&self, count: u64) -> (&'static str, String) {
+        if self.cluster.is_some() {
             (
                 "CAST('00000000' || substr(CAST(gen_random_uuid() AS text), 9) AS uuid)",
-                format!("generate_series(1, {rows})"),
+                format!("generate_series(1, {count}) n(i)"),
             )
         } else {
             (
                 "CAST(x'00000000' || randomblob(12) AS BLOB)",
                 format!(
-                    "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) SELECT i FROM n)"
+                    "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n) n"
                 ),
             )
-        };
-        let copies = format!(
-            "INSERT INTO sessions SELECT {id}, account_id, generation, parent, seen_generation, ip, user_agent, \
-             user_agent_family, metadata, created_at, refreshed_at, last_seen_at, expires_at, absolute_expires_at, \
-             created_at, 'LOGOUT', opened_in FROM (SELECT * FROM sessions LIMIT 1) one CROSS JOIN {numbers}"
-        );
-        db.execute_unprepared(&copies).await?;
+        }
+    }
+
+    /// Changes many rows. PostgreSQL learns of it at once, and not when its autovacuum next looks.
+    async fn run(&self, sql: &str) -> Result<(), Failure> {
+        let db = Database::connect(self.url.as_str()).await?;
+        db.execute_unprepared(sql).await?;
         if self.cluster.is_some() {
-            db.execute_unprepared("VACUUM ANALYZE sessions").await?;
+            db.execute_unprepared("VACUUM ANALYZE").await?;
             db.execute_unprepared("CHECKPOINT").await?;
         }
         Ok(db.close().await?)

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Accounts, Email, Identifier, Username};
 use crate::{
-    entity::account,
+    entity::{account, by_ids},
     error::Result,
     page::{Page, Slice},
 };
@@ -56,10 +56,8 @@ impl Accounts {
     ///
     /// What the database says.
     pub async fn accounts_by_id(&self, ids: &[Uuid]) -> Result<Vec<account::Model>> {
-        Ok(account::Entity::find()
-            .filter(account::Column::Id.is_in(ids.iter().copied()))
-            .all(self.db())
-            .await?)
+        by_ids::find::<account::Column, _>(self.db(), "accounts", ids, account::Model::from_columns)
+            .await
     }
 
     /// A page of all accounts, newest first.

@@ -3,6 +3,7 @@
 //! To add a table: a migration in `migration/`, a file here with its `Model`, and a line below.
 
 pub mod account;
+pub(crate) mod by_ids;
 pub mod session;
 pub mod session_record;
 

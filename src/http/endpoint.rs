@@ -31,7 +31,6 @@ use crate::{
     error::Error,
     graphql::{self, document::operation_type, requested},
     request::SessionRequest,
-    traces,
 };
 
 type HttpResponse = http::Response<Body>;
@@ -259,7 +258,7 @@ pub(super) fn read_document(app: &App, request: &mut Request) {
     let _ = app.documents.read(request);
 }
 
-/// A mutation runs in a task of its own: a client that goes away in the middle cancels no write half-way.
+/// A mutation runs to its end: a client that goes away in the middle cancels no write half-way.
 pub(super) async fn execute_one(app: &App, mut request: Request, id: &str) -> Response {
     let mut running = requested::begin(&app.requests, &mut request, id);
     let span = running.span();
@@ -278,11 +277,10 @@ async fn execute_read(app: &App, mut request: Request, id: &str) -> Response {
         return app.schema.execute(request).await;
     }
     let schema = app.schema.clone();
-    let execution = async move { schema.execute(request).await };
-    let task = app.sessions.tasks().spawn(traces::carried(execution));
-    match task.await {
+    let execution = async move { Ok(schema.execute(request).await) };
+    match app.sessions.to_the_end(execution).await {
         Ok(response) => response,
-        Err(error) => graphql::refusal(Error::internal(error), Some(id)),
+        Err(error) => graphql::refusal(error, Some(id)),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use futures_util::future::join_all;
-use sea_orm::{ConnectionTrait, Statement, Value};
+use sea_orm::{ConnectionTrait, Value};
 use uuid::Uuid;
 
 use super::{
@@ -69,7 +69,8 @@ impl Sessions {
             .0
             .statements
             .exchange_as_read(self.at_this_time(usual), more);
-        exchange_one(connection, statement).await
+        let row = connection.query_one_raw(statement).await?;
+        row.as_ref().map(exchanged).transpose()
     }
 
     fn exchanges(&self) -> Ask<UsualExchange, Option<Exchanged>> {
@@ -112,7 +113,8 @@ impl Sessions {
     async fn exchange_singly(&self, member: UsualExchange) -> Result<Option<Exchanged>> {
         let usual = self.values(member.session_id, member.generation, member.from);
         let statement = self.0.statements.exchange_usual(self.at_this_time(usual));
-        exchange_one(self.db(), statement).await
+        let rows = self.0.hot.query_all(statement).await?;
+        rows.first().map(exchanged).transpose()
     }
 
     async fn write_together(
@@ -128,7 +130,7 @@ impl Sessions {
             .0
             .statements
             .exchange_together(members.collect(), now, idle_end);
-        let rows = self.db().query_all_raw(statement).await?;
+        let rows = self.0.hot.query_all(statement).await?;
         let written = rows.iter().map(|row| {
             let exchanged = exchanged(row)?;
             Ok((exchanged.0.id, exchanged))
@@ -157,12 +159,4 @@ impl Sessions {
         let now = self.clock().now();
         [now.into(), (now + self.policy().session_idle_ttl).into()]
     }
-}
-
-async fn exchange_one(
-    connection: &impl ConnectionTrait,
-    statement: Statement,
-) -> Result<Option<Exchanged>> {
-    let row = connection.query_one_raw(statement).await?;
-    row.as_ref().map(exchanged).transpose()
 }

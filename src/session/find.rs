@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, ExprTrait, JoinType,
+    ColumnTrait, Condition, ExprTrait, JoinType,
     sea_query::{Alias, Expr, Query},
 };
 
@@ -105,7 +105,7 @@ impl Sessions {
     /// Sessions with their accounts, in the order of their ids' list.
     async fn read_together(&self, ids: Vec<Uuid>) -> Vec<Result<Option<SessionOfAccount>>> {
         let statement = self.0.statements.read(&ids);
-        let found = match self.db().query_all_raw(statement).await {
+        let found = match self.0.hot.query_all(statement).await {
             Ok(rows) => rows.iter().map(session_of_account).collect(),
             Err(error) => Err(error.into()),
         };

@@ -12,7 +12,10 @@ use uuid::Uuid;
 
 use super::{Sessions, find::is_live};
 use crate::{
-    entity::session::{self, SessionStatus},
+    entity::{
+        by_ids,
+        session::{self, SessionStatus},
+    },
     error::Result,
     page::{Page, Slice},
 };
@@ -24,10 +27,8 @@ impl Sessions {
     ///
     /// What the database says.
     pub async fn sessions_by_id(&self, ids: &[Uuid]) -> Result<Vec<session::Model>> {
-        Ok(session::Entity::find()
-            .filter(session::Column::Id.is_in(ids.iter().copied()))
-            .all(self.db())
-            .await?)
+        by_ids::find::<session::Column, _>(self.db(), "sessions", ids, session::Model::from_columns)
+            .await
     }
 
     /// The same page of the sessions of each of several accounts, newest first.

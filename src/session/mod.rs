@@ -94,10 +94,12 @@ use self::{
 use crate::{
     clock::{Clock, SystemClock},
     crypto::{access_token::Verifier, counter_key::CounterKey},
+    database::HotStatements,
     error::{Error, Result},
     keys::TokenKeys,
     limit::Budgets,
     random::{Random, SystemRandom},
+    to_the_end::ToTheEnd,
     traces,
 };
 
@@ -121,6 +123,7 @@ struct Inner {
     statements: Statements,
     reads: Shared<Uuid, Option<SessionOfAccount>>,
     exchanges: Shared<UsualExchange, Option<Exchanged>>,
+    hot: HotStatements,
 }
 
 impl fmt::Debug for Sessions {
@@ -142,6 +145,7 @@ impl Sessions {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             policy: Policy::default(),
+            keep_connections: false,
         }
     }
 
@@ -192,11 +196,8 @@ impl Sessions {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let task = self
-            .0
-            .tasks
-            .spawn(traces::carried(work).with_current_subscriber());
-        task.await.map_err(Error::internal)?
+        let work = traces::carried(work).with_current_subscriber();
+        ToTheEnd::new(self.0.tasks.track_future(work)).await?
     }
 
     /// The key that counters of limits are named with.
@@ -221,6 +222,7 @@ pub struct SessionsBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     policy: Policy,
+    keep_connections: bool,
 }
 
 impl SessionsBuilder {
@@ -259,6 +261,19 @@ impl SessionsBuilder {
         self
     }
 
+    /// Keeps up to four of PostgreSQL's connections, where the pool has 16 or more, for the statements that read the sessions
+    /// of requests and exchange refresh tokens, instead of giving them back to the pool each time: sqlx tries a connection
+    /// whenever it comes back. One goes back when it was not used for a second, after a minute in any case, and when the
+    /// pool is closed.
+    ///
+    /// `SeaORM`'s metric callback does not see these statements, and the pool's `before_acquire` and `after_release` do not
+    /// run for each of them. The server's engine keeps connections; without this call nothing is kept.
+    #[must_use]
+    pub fn keep_connections(mut self) -> Self {
+        self.keep_connections = true;
+        self
+    }
+
     /// The engine.
     ///
     /// # Errors
@@ -273,6 +288,7 @@ impl SessionsBuilder {
             self.db.get_database_backend(),
             self.policy.user_agent_binding,
         );
+        let hot = HotStatements::new(self.db.clone(), self.keep_connections);
         Ok(Sessions(Arc::new(Inner {
             db: self.db,
             keys,
@@ -289,6 +305,7 @@ impl SessionsBuilder {
             statements,
             reads: Shared::default(),
             exchanges: Shared::default(),
+            hot,
         })))
     }
 }

@@ -5,13 +5,16 @@
 
 use std::{
     mem,
-    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, sleep_until},
+};
 
 use crate::error::{Error, Result};
 
@@ -22,8 +25,18 @@ pub(super) type Ask<K, V> = Arc<dyn Fn(Vec<K>) -> BoxFuture<'static, Vec<Result<
 pub(super) struct Shared<K, V>(Arc<Mutex<Queue<K, V>>>);
 
 struct Queue<K, V> {
-    waiting: Vec<(K, oneshot::Sender<Result<V>>)>,
-    under_way: usize,
+    waiting: Vec<Waiting<K, V>>,
+    under_way: Vec<UnderWay>,
+    next_turn: u64,
+    watched: bool,
+}
+
+type Waiting<K, V> = (K, oneshot::Sender<Result<V>>);
+
+/// A statement that those who wait wait for.
+struct UnderWay {
+    turn: u64,
+    since: Instant,
 }
 
 impl<K, V> Clone for Shared<K, V> {
@@ -36,7 +49,9 @@ impl<K, V> Default for Shared<K, V> {
     fn default() -> Self {
         let queue = Queue {
             waiting: Vec::new(),
-            under_way: 0,
+            under_way: Vec::with_capacity(MAX_UNDER_WAY),
+            next_turn: 0,
+            watched: false,
         };
         Self(Arc::new(Mutex::new(queue)))
     }
@@ -49,29 +64,64 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Questions in a statement.
 const MAX_TOGETHER: usize = 128;
 
+impl<K, V> Queue<K, V> {
+    /// A new turn, where there is one.
+    fn take_turn(&mut self) -> Option<u64> {
+        let now = Instant::now();
+        self.under_way.retain(|statement| now < statement.end());
+        if self.under_way.len() >= MAX_UNDER_WAY {
+            return None;
+        }
+        let turn = self.next_turn;
+        self.next_turn += 1;
+        self.under_way.push(UnderWay { turn, since: now });
+        Some(turn)
+    }
+
+    fn statement_of(&mut self, turn: u64) -> Option<&mut UnderWay> {
+        self.under_way
+            .iter_mut()
+            .find(|statement| statement.turn == turn)
+    }
+
+    /// Those whom the next statement is for. Whoever has left is not asked for.
+    fn take_waiting(&mut self) -> Vec<Waiting<K, V>> {
+        self.waiting.retain(|(_, answer)| !answer.is_closed());
+        let rest = self.waiting.len().min(MAX_TOGETHER);
+        let rest = self.waiting.split_off(rest);
+        mem::replace(&mut self.waiting, rest)
+    }
+}
+
+impl UnderWay {
+    /// When nobody waits for it any longer.
+    fn end(&self) -> Instant {
+        self.since + PATIENCE
+    }
+}
+
 impl<K: Send + 'static, V: Send + 'static> Shared<K, V> {
     /// The answer to one question.
-    pub(super) async fn ask(&self, key: K, ask: impl FnOnce() -> Ask<K, V>) -> Result<V> {
-        let answer = {
+    pub(super) async fn ask(&self, key: K, ask: impl Fn() -> Ask<K, V>) -> Result<V> {
+        let place = {
             let mut queue = self.lock();
-            if queue.under_way < MAX_UNDER_WAY {
-                queue.under_way += 1;
-                Err(key)
+            if let Some(turn) = queue.take_turn() {
+                Ok((turn, key))
             } else {
                 let (sender, answer) = oneshot::channel();
                 queue.waiting.push((key, sender));
-                Ok(answer)
+                if !mem::replace(&mut queue.watched, true) {
+                    tokio::spawn(self.clone().watch(ask()));
+                }
+                Err(answer)
             }
         };
-        match answer {
-            Ok(answer) => answer.await.unwrap_or_else(|_| Err(given_up())),
-            Err(key) => {
+        match place {
+            Err(answer) => answer.await.unwrap_or_else(|_| Err(given_up())),
+            Ok((turn, key)) => {
                 let ask = ask();
-                let mut turn = Some(Turn {
-                    shared: self.clone(),
-                    ask: Arc::clone(&ask),
-                });
-                let answers = in_turn(&mut turn, ask(vec![key])).await;
+                let _turn = self.turn(turn, &ask);
+                let answers = ask(vec![key]).await;
                 answers
                     .into_iter()
                     .next()
@@ -80,29 +130,54 @@ impl<K: Send + 'static, V: Send + 'static> Shared<K, V> {
         }
     }
 
-    /// Asks for those who wait, until nobody does.
-    async fn go_on(self, ask: Ask<K, V>) {
-        let mut turn = Some(Turn {
-            shared: self.clone(),
-            ask: Arc::clone(&ask),
-        });
-        let next = || {
-            let mut queue = self.lock();
-            // Whoever has left is not asked for.
-            queue.waiting.retain(|(_, answer)| !answer.is_closed());
-            let rest = queue.waiting.len().min(MAX_TOGETHER);
-            let rest = queue.waiting.split_off(rest);
-            mem::replace(&mut queue.waiting, rest)
-        };
-        while turn.is_some() {
-            let (keys, askers): (Vec<_>, Vec<_>) = next().into_iter().unzip();
-            if keys.is_empty() {
+    /// Asks for those who wait, until nobody does, or the turn is over.
+    async fn go_on(self, turn: u64, ask: Ask<K, V>) {
+        let _turn = self.turn(turn, &ask);
+        loop {
+            let waiting = {
+                let mut queue = self.lock();
+                let Some(statement) = queue.statement_of(turn) else {
+                    return;
+                };
+                statement.since = Instant::now();
+                queue.take_waiting()
+            };
+            if waiting.is_empty() {
                 return;
             }
-            for (asker, answer) in askers.into_iter().zip(in_turn(&mut turn, ask(keys)).await) {
+            let (keys, askers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+            for (asker, answer) in askers.into_iter().zip(ask(keys).await) {
                 // It may have left.
                 let _ = asker.send(answer);
             }
+        }
+    }
+
+    /// Sees to it that those who wait do not wait for a statement that takes long. A clock for each statement would cost
+    /// every lone question something; this one runs where somebody waits.
+    async fn watch(self, ask: Ask<K, V>) {
+        loop {
+            let end = {
+                let mut queue = self.lock();
+                if queue.waiting.is_empty() {
+                    queue.watched = false;
+                    return;
+                }
+                if let Some(turn) = queue.take_turn() {
+                    tokio::spawn(self.clone().go_on(turn, Arc::clone(&ask)));
+                }
+                let ends = queue.under_way.iter().map(UnderWay::end);
+                ends.min().unwrap_or_else(Instant::now)
+            };
+            sleep_until(end).await;
+        }
+    }
+
+    fn turn(&self, number: u64, ask: &Ask<K, V>) -> Turn<K, V> {
+        Turn {
+            shared: self.clone(),
+            number,
+            ask: Arc::clone(ask),
         }
     }
 
@@ -111,33 +186,32 @@ impl<K: Send + 'static, V: Send + 'static> Shared<K, V> {
     }
 }
 
-/// Runs a statement, and gives its turn away when it takes long.
-async fn in_turn<K: Send + 'static, V: Send + 'static, T>(
-    turn: &mut Option<Turn<K, V>>,
-    statement: impl Future<Output = T>,
-) -> T {
-    let mut statement = pin!(statement);
-    if let Ok(answers) = timeout(PATIENCE, &mut statement).await {
-        return answers;
-    }
-    *turn = None;
-    statement.await
-}
-
 /// One of the statements that may be under way. Whoever had it leaves it to those who wait, also when it is given up.
 struct Turn<K: Send + 'static, V: Send + 'static> {
     shared: Shared<K, V>,
+    number: u64,
     ask: Ask<K, V>,
 }
 
 impl<K: Send + 'static, V: Send + 'static> Drop for Turn<K, V> {
     fn drop(&mut self) {
         let mut queue = self.shared.lock();
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) if !queue.waiting.is_empty() => {
-                runtime.spawn(self.shared.clone().go_on(Arc::clone(&self.ask)));
+        let nobody_waits = queue.waiting.is_empty();
+        let Some(statement) = queue.statement_of(self.number) else {
+            return;
+        };
+        match Handle::try_current() {
+            Ok(runtime) if !nobody_waits => {
+                statement.since = Instant::now();
+                let next = self
+                    .shared
+                    .clone()
+                    .go_on(self.number, Arc::clone(&self.ask));
+                runtime.spawn(next);
             }
-            _ => queue.under_way -= 1,
+            _ => queue
+                .under_way
+                .retain(|statement| statement.turn != self.number),
         }
     }
 }
@@ -149,7 +223,7 @@ fn given_up() -> Error {
 #[cfg(test)]
 mod tests {
     use futures_util::{FutureExt, future::join_all};
-    use tokio::sync::Semaphore;
+    use tokio::{sync::Semaphore, time::timeout};
 
     use super::*;
 
@@ -282,6 +356,28 @@ mod tests {
             assert_eq!(shared.ask(key, || database.ask()).await.unwrap(), key * 10);
         }
         hung.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_statements_that_hang_waits_no_longer_than_they_may_take() {
+        let (shared, hanging) = (Shared::default(), Database::new(0));
+        let ask = |key| {
+            let (shared, hanging) = (shared.clone(), hanging.clone());
+            tokio::spawn(async move { shared.ask(key, || hanging.ask()).await.unwrap() })
+        };
+        let _hung = [ask(1), ask(2)];
+        tokio::time::sleep(PATIENCE / 4).await;
+        let waits = ask(3);
+        tokio::time::sleep(PATIENCE / 2).await;
+        assert_eq!(hanging.statements(), [1, 1]);
+        tokio::time::sleep(PATIENCE / 2).await;
+        assert_eq!(hanging.statements(), [1, 1, 1]);
+        hanging.may_answer.add_permits(3);
+        assert_eq!(waits.await.unwrap(), 30);
+        // Nobody waits any more: nothing is watched, and who comes alone asks at once again.
+        tokio::time::sleep(PATIENCE * 2).await;
+        let queue = shared.lock();
+        assert!(!queue.watched && queue.under_way.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

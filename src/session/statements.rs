@@ -8,7 +8,11 @@ use uuid::Uuid;
 
 use super::{UserAgentBinding, find::SessionOfAccount};
 use crate::{
-    entity::{account, session},
+    entity::{
+        account,
+        by_ids::{self, columns, padded, places},
+        session,
+    },
     error::Result,
 };
 
@@ -105,22 +109,7 @@ impl Statements {
 
     /// Reads sessions with their accounts: [`session_of_account`] of each row.
     pub(super) fn read(&self, ids: &[Uuid]) -> Statement {
-        let read = &self.read;
-        let (text, values) = match ids {
-            [id] => (format!("{read} = $1"), vec![Value::from(*id)]),
-            _ if self.backend == DbBackend::Postgres => {
-                let ids = ids.iter().map(|id| Value::from(*id)).collect();
-                let array = Value::Array(ArrayType::Uuid, Some(Box::new(ids)));
-                (format!("{read} = ANY($1)"), vec![array])
-            }
-            _ => {
-                let ids = padded(ids.to_vec());
-                let places = places(1, ids.len());
-                let values = ids.into_iter().map(Value::from).collect();
-                (format!("{read} IN {places}"), values)
-            }
-        };
-        Statement::from_sql_and_values(self.backend, text, values)
+        by_ids::statement(self.backend, &self.read, ids)
     }
 
     /// Exchanges the current token for its successor: [`exchanged`] of the row, if there is one.
@@ -267,26 +256,6 @@ impl Statements {
             }
         }
     }
-}
-
-fn columns<C: Iterable + Iden>(table: &str) -> String {
-    let columns = C::iter().map(|column| format!(r#""{table}"."{}""#, column.to_string()));
-    columns.collect::<Vec<_>>().join(", ")
-}
-
-/// `($3, $4, $5)`.
-fn places(first: usize, count: usize) -> String {
-    let places: Vec<_> = (first..first + count).map(|at| format!("${at}")).collect();
-    format!("({})", places.join(", "))
-}
-
-/// A list repeats its last item up to the next power of two: so that there are few statements to prepare, whatever the
-/// number of items.
-fn padded<T: Clone>(mut items: Vec<T>) -> Vec<T> {
-    if let Some(last) = items.last().cloned() {
-        items.resize(items.len().next_power_of_two(), last);
-    }
-    items
 }
 
 /// A row that [`Statements::read`] reads.

@@ -6,6 +6,7 @@ mod concurrency;
 mod foreign_tokens;
 mod hooks;
 mod invalidate;
+mod kept_connections;
 mod key_revocation;
 mod key_rotation;
 mod limits;
