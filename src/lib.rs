@@ -169,6 +169,5 @@ pub mod scope;
 #[cfg(feature = "server")]
 pub mod services;
 pub mod session;
-mod to_the_end;
 pub mod traces;
 pub mod upkeep;

@@ -164,41 +164,6 @@ pub(crate) fn answered(operation: &Span, code: Option<&str>) {
     }
 }
 
-/// A statement that does not pass through `SeaORM`: a span as `SeaORM` makes them, so that whoever collects those has it too.
-#[cfg(all(feature = "otel", feature = "postgres"))]
-pub(crate) fn statement(sql: &str) -> Span {
-    tracing::info_span!(
-        target: "sea_orm::database",
-        "sea_orm.query_all",
-        otel.kind = "client",
-        otel.status_code = tracing::field::Empty,
-        db.system = "postgresql",
-        db.statement = sql,
-    )
-}
-
-/// `SeaORM` makes none without the feature `otel`.
-#[cfg(all(not(feature = "otel"), feature = "postgres"))]
-pub(crate) fn statement(_sql: &str) -> Span {
-    Span::none()
-}
-
-/// A statement in its span, which is told whether it failed.
-#[cfg(feature = "postgres")]
-pub(crate) async fn queried<T, E>(
-    span: Span,
-    statement: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    if span.is_disabled() {
-        return statement.await;
-    }
-    let result = statement.instrument(span.clone()).await;
-    if result.is_err() {
-        span.record("otel.status_code", "ERROR");
-    }
-    result
-}
-
 /// A password waits for its turn, until this is dropped.
 pub(crate) fn password_wait() -> Span {
     tracing::debug_span!(target: TARGET, "password wait")

@@ -51,6 +51,7 @@ mod service_keys;
 mod shared;
 mod state;
 mod statements;
+mod to_the_end;
 mod tokens;
 mod user_agent;
 
@@ -90,6 +91,7 @@ use self::{
     find::SessionOfAccount,
     shared::Shared,
     statements::{Exchanged, Statements},
+    to_the_end::ToTheEnd,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -99,7 +101,6 @@ use crate::{
     keys::TokenKeys,
     limit::Budgets,
     random::{Random, SystemRandom},
-    to_the_end::ToTheEnd,
     traces,
 };
 
