@@ -84,6 +84,16 @@ mod tests {
         })
     }
 
+    async fn done_to_the_end(done: &AtomicUsize) {
+        timeout(Duration::from_secs(5), async {
+            while done.load(Ordering::SeqCst) < 2 {
+                yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+    }
+
     #[tokio::test]
     async fn what_a_caller_leaves_in_the_middle_goes_on() {
         let (done, go) = <(Arc<AtomicUsize>, Arc<Notify>)>::default();
@@ -92,13 +102,7 @@ mod tests {
         drop(work);
         assert_eq!(done.load(Ordering::SeqCst), 1);
         go.notify_one();
-        timeout(Duration::from_secs(5), async {
-            while done.load(Ordering::SeqCst) < 2 {
-                yield_now().await;
-            }
-        })
-        .await
-        .unwrap();
+        done_to_the_end(&done).await;
     }
 
     #[tokio::test]
@@ -126,12 +130,6 @@ mod tests {
         assert!(futures_util::poll!(&mut work).is_pending());
         std::thread::spawn(move || drop(work)).join().unwrap();
         go.notify_one();
-        timeout(Duration::from_secs(5), async {
-            while done.load(Ordering::SeqCst) < 2 {
-                yield_now().await;
-            }
-        })
-        .await
-        .unwrap();
+        done_to_the_end(&done).await;
     }
 }
