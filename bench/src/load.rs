@@ -70,6 +70,11 @@ impl Connection {
         body: Bytes,
         token: Option<&str>,
     ) -> Result<Value, Failure> {
+        Ok(serde_json::from_slice(&self.ask(body, token).await?)?)
+    }
+
+    /// The answer as it came.
+    async fn ask(&mut self, body: Bytes, token: Option<&str>) -> Result<Bytes, Failure> {
         let mut request = Request::post("/graphql")
             .header(header::HOST, &self.host)
             .header(header::CONTENT_TYPE, "application/json")
@@ -82,8 +87,7 @@ impl Connection {
             .sender
             .send_request(request.body(Full::new(body))?)
             .await?;
-        let body = answer.into_body().collect().await?.to_bytes();
-        Ok(serde_json::from_slice(&body)?)
+        Ok(answer.into_body().collect().await?.to_bytes())
     }
 }
 
@@ -108,8 +112,10 @@ pub(crate) async fn run<U: User>(
                 while started.elapsed() < duration {
                     let (body, token) = user.request();
                     let asked = Instant::now();
-                    let answer = connection.post(body, token).await?;
+                    let answer = connection.ask(body, token).await?;
+                    // Reading what it says is the load's work, and no answer is later for it.
                     let latency = asked.elapsed();
+                    let answer = serde_json::from_slice(&answer)?;
                     if user.answered(&answer) {
                         measured.latencies.push(latency);
                     } else {

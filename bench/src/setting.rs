@@ -39,7 +39,10 @@ impl Cpu {
 /// A server and a yardstick over one kind of database.
 pub(crate) struct Setting {
     pub(crate) server: Server,
-    pub(crate) yardstick: Server,
+    /// With what sessiongraph's pool has: no ping before each statement, connections enough.
+    tuned: Server,
+    /// As the libraries have it.
+    defaults: Server,
     pub(crate) refresh_tokens: Vec<Refresh>,
     cluster: Option<Cluster>,
     url: String,
@@ -85,8 +88,13 @@ impl Setting {
         drop(Server::start(&program, &ours, serve).await?);
         let service_key = service_key(&program, &ours)?;
         let server = Server::start(&program, &ours, serve).await?;
-        let yardstick = Server::start(&binaries.join("yardstick"), &theirs, |listen| {
-            vec![listen.to_owned(), their_url]
+        let yardstick = binaries.join("yardstick");
+        let arguments = |listen: &str| vec![listen.to_owned(), their_url.clone()];
+        let defaults = Server::start(&yardstick, &theirs, arguments).await?;
+        let tuned = Server::start(&yardstick, &theirs, |listen| {
+            let mut arguments = arguments(listen);
+            arguments.push("tuned".to_owned());
+            arguments
         })
         .await?;
         let mut setting = Self {
@@ -95,7 +103,8 @@ impl Setting {
                 format!("memory idle {:.1} MiB", server.memory()),
             ],
             server,
-            yardstick,
+            tuned,
+            defaults,
             refresh_tokens: Vec::new(),
             cluster,
             url,
@@ -151,13 +160,17 @@ impl Setting {
             .collect()
     }
 
-    pub(crate) fn cpu(&self, side: &Side) -> Cpu {
-        let server = match side {
+    pub(crate) fn of(&self, side: Side) -> &Server {
+        match side {
             Side::Ours => &self.server,
-            Side::Yardstick => &self.yardstick,
-        };
+            Side::Tuned => &self.tuned,
+            Side::Defaults => &self.defaults,
+        }
+    }
+
+    pub(crate) fn cpu(&self, side: Side) -> Cpu {
         Cpu {
-            server: server.cpu(),
+            server: self.of(side).cpu(),
             database: self.database_pid().map(cpu_of_family).unwrap_or_default(),
         }
     }
