@@ -1,10 +1,15 @@
 //! Looking into a request and its parsed document.
 
-use std::any::{Any, TypeId};
+use std::{
+    any::{Any, TypeId},
+    borrow::Cow,
+};
 
 use async_graphql::{
     Name, Positioned, Request, Value, Variables,
-    parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
+    parser::types::{
+        DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType,
+    },
 };
 
 /// What whoever received a request has put into its data.
@@ -49,6 +54,29 @@ pub(crate) fn selected_operation<'a>(
         (DocumentOperations::Multiple(operations), None) => {
             let mut all = operations.values();
             all.next().filter(|_| all.next().is_none())
+        }
+    }
+}
+
+/// A field's argument with its variables filled in. One that is a variable is looked at where it is, however long it is.
+pub(crate) fn argument<'a>(
+    operation: &'a OperationDefinition,
+    variables: &'a Variables,
+    field: &Field,
+    name: &str,
+) -> Option<Cow<'a, Value>> {
+    let given = &field.get_argument(name)?.node;
+    let mut named = None;
+    let without = given.clone().into_const_with(|name| {
+        named = Some(name);
+        Ok::<_, ()>(Value::Null)
+    });
+    match (named, without.ok()?) {
+        (None, literal) => Some(Cow::Owned(literal)),
+        (Some(name), Value::Null) => variable(operation, variables, &name).map(Cow::Borrowed),
+        (Some(_), _) => {
+            let filled_in = given.clone().into_const_with(fill_in(operation, variables));
+            filled_in.ok().map(Cow::Owned)
         }
     }
 }

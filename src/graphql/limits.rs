@@ -4,7 +4,7 @@
 //! fragment is weighed once, however often it is spread. (Validation itself takes time that is exponential in the number
 //! of fragments that spread each other twice.)
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use async_graphql::{
     Name, Positioned, Request, ServerResult, Value, Variables,
@@ -17,9 +17,10 @@ use async_graphql::{
 use async_trait::async_trait;
 
 use super::{
-    document::{fill_in, look},
+    document::{argument, look},
     document_size::DocumentSize,
     errors::request_error,
+    subgraph::ENTITIES,
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -228,10 +229,10 @@ impl<'a> Scale<'a> {
             1
         };
         let representations = match field.name.node.as_str() {
-            "_entities" => self.argument(field, "representations"),
+            ENTITIES => self.argument(field, "representations"),
             _ => None,
         };
-        let representations = match representations {
+        let representations = match representations.as_deref() {
             Some(Value::List(all)) => all.len() as u64,
             _ => 0,
         };
@@ -249,21 +250,19 @@ impl<'a> Scale<'a> {
 
     /// How long the page of a connection is, as far as it counts: a longer one is refused where it is read.
     fn page_length(&self, field: &Field) -> u64 {
-        let asked = ["first", "last"]
-            .iter()
-            .find_map(|name| match self.argument(field, name)? {
-                Value::Number(length) => length.as_u64(),
-                _ => None,
-            });
+        let asked =
+            ["first", "last"]
+                .iter()
+                .find_map(|name| match self.argument(field, name)?.as_ref() {
+                    Value::Number(length) => length.as_u64(),
+                    _ => None,
+                });
         asked
             .unwrap_or(page::DEFAULT_LENGTH.into())
             .min(page::MAX_LENGTH.into())
     }
 
-    /// An argument with its variables filled in.
-    fn argument(&self, field: &Field, name: &str) -> Option<Value> {
-        let value = field.get_argument(name)?.node.clone();
-        let filled_in = value.into_const_with(fill_in(self.operation, self.variables));
-        filled_in.ok()
+    fn argument(&self, field: &Field, name: &str) -> Option<Cow<'a, Value>> {
+        argument(self.operation, self.variables, field, name)
     }
 }

@@ -8,7 +8,8 @@ use super::{
     current::{
         Requester, accounts, current_session, has_scope, own_session, requester, require_scope,
     },
-    loader::{AccountKey, SessionKey, batches},
+    loader::{AccountKey, SessionKey},
+    subgraph::Representations,
     types::{self, Account, AccountBy, AccountConnection, Session},
 };
 use crate::{
@@ -110,8 +111,7 @@ impl SessionEntities {
         let Some(id) = types::id(&id) else {
             return Ok(None);
         };
-        Ok(batches(ctx)?
-            .load_one(AccountKey(id))
+        Ok(Representations::account(ctx, AccountKey(id))
             .await?
             .map(Account::by_requester))
     }
@@ -122,7 +122,7 @@ impl SessionEntities {
         let Some(id) = types::id(&id) else {
             return Ok(None);
         };
-        let Some(row) = batches(ctx)?.load_one(SessionKey(id)).await? else {
+        let Some(row) = Representations::session(ctx, SessionKey(id)).await? else {
             return Ok(None);
         };
         let visible = has_scope(ctx, Scope::SessionsRead)

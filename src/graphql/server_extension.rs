@@ -20,8 +20,11 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 use super::{
-    DocumentLimits, Documents, SessionExtension, batching, documents::Reading,
-    error_extension::ErrorHandling, sdl::ServiceSdl,
+    DocumentLimits, Documents, SessionExtension, batching,
+    documents::Reading,
+    error_extension::ErrorHandling,
+    sdl::ServiceSdl,
+    subgraph::{ENTITIES, Representations},
 };
 
 /// What the server's schema is extended by.
@@ -127,6 +130,9 @@ impl Extension for OneRequest {
     ) -> ServerResult<Option<Value>> {
         self.errors.begin_field(&info);
         let (node, return_type) = (info.path_node, info.return_type);
+        if info.name == ENTITIES {
+            Representations::load(ctx).await;
+        }
         let resolved = match self.service_sdl.answer(&info) {
             Some(answer) => answer,
             None => next.run(ctx, info).await,

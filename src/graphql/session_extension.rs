@@ -92,7 +92,8 @@ impl SessionExtension {
             .map_err(request_error)?;
         request.data.insert(session_request);
         request.data.insert(Current::default());
-        request.data.insert(Representations::default());
+        let representations = Representations::of(&mut request);
+        request.data.insert(representations);
         Ok(request)
     }
 }

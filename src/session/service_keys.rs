@@ -127,8 +127,14 @@ impl Sessions {
 
     /// Whether a key is there and not revoked.
     pub(crate) async fn service_key_stands(&self, id: Uuid) -> Result<bool> {
-        let row = service_key::Entity::find_by_id(id).one(&self.0.db).await?;
+        let row = self.service_key(id).await?;
         Ok(row.is_some_and(|row| row.revoked_at.is_none()))
+    }
+
+    async fn service_key(&self, id: Uuid) -> Result<Option<service_key::Model>> {
+        // Not `one`: it binds a `LIMIT`, and SQLite prepares a statement again whenever a limit is bound.
+        let rows = service_key::Entity::find_by_id(id).all(&self.0.db).await?;
+        Ok(rows.into_iter().next())
     }
 
     /// The live key that a genuine text names; read at each request, so that revoking holds at once.
@@ -136,10 +142,7 @@ impl Sessions {
         &self,
         presented: &ServiceKeyToken,
     ) -> Result<Option<ServiceIdentity>> {
-        let row = service_key::Entity::find_by_id(presented.id)
-            .one(&self.0.db)
-            .await?;
-        let live = row.filter(|row| {
+        let live = self.service_key(presented.id).await?.filter(|row| {
             row.revoked_at.is_none()
                 && verify_slices_are_equal(&row.digest, &presented.digest).is_ok()
         });

@@ -7,10 +7,10 @@ use super::{InvalidateSessionsMode, TokenTransport, omittable::Omittable};
 
 /// The id that a text names, in the one spelling that ids have. Ids are opaque: any other text names nothing.
 #[must_use]
-pub(crate) fn id(id: &ID) -> Option<Uuid> {
-    Uuid::try_parse(id)
-        .ok()
-        .filter(|parsed| parsed.to_string() == id.as_str())
+pub(crate) fn id(id: &str) -> Option<Uuid> {
+    let parsed = Uuid::try_parse(id).ok()?;
+    let mut written = Uuid::encode_buffer();
+    (parsed.hyphenated().encode_lower(&mut written) == id).then_some(parsed)
 }
 
 /// The id that a text names, or one that nobody has.

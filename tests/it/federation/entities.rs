@@ -117,4 +117,38 @@ on_each_database! {
             assert_eq!(run.len(), statements + 1, "{run:#?}");
         }
     }
+
+    async fn entities_are_the_same_however_they_are_asked_for(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let (ada, bob) = (app.sign_up("ada").await, app.sign_up("bob").await);
+        let (ada_id, bob_id) = (&ada["account"]["id"], &bob["account"]["id"]);
+        let nobody = json!("01920000-0000-7000-8000-000000000000");
+        let backend = app.service(&[Scope::AccountsRead, Scope::SessionsRead]).await;
+        let document = format!(
+            "query ($all: [_Any!]!, $one: _Any!, $name: String!, $no: Boolean!) {{
+                all: _entities(representations: $all) {{ ...of_account ...of_session }}
+                some: _entities(representations: [$one, {{ __typename: $name, id: {bob_id} }}]) {{ ...of_account ...of_session }}
+                single: _entities(representations: $one) {{ ...of_account ...of_session }}
+                left_out: _entities(representations: $all) @include(if: $no) {{ ...of_account ...of_session }}
+                ... on Query {{ within: _entities(representations: $all) {{ ...of_account ...of_session }} }}
+            }}
+            fragment of_account on Account {{ username }}
+            fragment of_session on Session {{ account {{ username }} }}"
+        );
+        let all = json!([account(bob_id), account(ada_id), session(&ada["session"]["id"]), account(&nobody), account(bob_id), session(&nobody)]);
+        let variables = json!({ "all": all, "one": account(ada_id), "name": "Account", "no": false });
+        app.engine.statements.take();
+        let answer = backend.run(&document, variables).await;
+        let (ada, bob) = (json!({ "username": "ada" }), json!({ "username": "bob" }));
+        let of_session = json!({ "account": { "username": "ada" } });
+        let all = json!([bob, ada, of_session, null, bob, null]);
+        assert_eq!(
+            answer.body,
+            json!({ "data": { "all": all, "some": [ada, bob], "single": [ada], "within": all } })
+        );
+        // The key, accounts and sessions, and the accounts of sessions; what is in a fragment may come too late for the
+        // first statement of accounts.
+        let statements = app.engine.statements.take().len();
+        assert!((4..=6).contains(&statements), "{statements}");
+    }
 }
