@@ -1,8 +1,7 @@
 //! Measures a release build of sessiongraph, beside yardsticks on the same stack, in turns in one run: ratios are what
 //! counts. Prints one table in Markdown for each database.
 //!
-//! Everything is started here and ended here: a throw-away PostgreSQL with default durability, the server, the
-//! yardsticks.
+//! Everything is started here and ended here: a throw-away PostgreSQL with default durability, the server, the yardstick.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -26,8 +25,8 @@ use clap::Parser;
 use serde_json::json;
 
 use crate::{
-    load::{Failure, Measured, User},
-    setting::{Cpu, Setting},
+    load::{Failure, User},
+    setting::Setting,
     table::{Row, Table},
     users::{Refresh, Repeat, body},
 };
@@ -58,14 +57,6 @@ struct Options {
     only: String,
 }
 
-const SELECT: [(&str, Side); 2] = [
-    ("one SELECT", Side::Tuned),
-    ("one SELECT, defaults", Side::Defaults),
-];
-const UPDATE: [(&str, Side); 2] = [
-    ("one UPDATE", Side::Tuned),
-    ("one UPDATE, defaults", Side::Defaults),
-];
 const SESSION: &str = "{ session { id status account { id } } }";
 
 #[tokio::main]
@@ -118,13 +109,9 @@ struct Bench<'a> {
 }
 
 /// One side of a comparison.
-#[derive(Debug, Clone, Copy)]
 enum Side {
     Ours,
-    /// The yardstick with sessiongraph's pool.
-    Tuned,
-    /// The yardstick as the libraries have it.
-    Defaults,
+    Yardstick,
 }
 
 impl Bench<'_> {
@@ -145,7 +132,7 @@ impl Bench<'_> {
             };
             self.compare(
                 "{ __typename }",
-                &[("{ hello }", Side::Tuned)],
+                "{ hello }",
                 connections,
                 vec![ours; connections],
                 vec![hello; connections],
@@ -153,7 +140,7 @@ impl Bench<'_> {
             .await?;
             self.compare(
                 "session",
-                &SELECT,
+                "one SELECT",
                 connections,
                 self.sessions(connections),
                 users::selects(connections),
@@ -163,7 +150,7 @@ impl Bench<'_> {
             let chains = self
                 .compare(
                     "refreshTokens",
-                    &UPDATE,
+                    "one UPDATE",
                     connections,
                     chains,
                     users::updates(connections),
@@ -174,7 +161,7 @@ impl Bench<'_> {
         self.setting.note_memory("under load");
         self.compare(
             "signIn",
-            &[("one Argon2id", Side::Tuned)],
+            "one Argon2id",
             8,
             users::sign_ins(self.setting.others(8)),
             users::verifications(8),
@@ -208,7 +195,7 @@ impl Bench<'_> {
         let rows = self.options.rows;
         self.compare(
             &format!("session, {rows} rows"),
-            &SELECT,
+            "one SELECT",
             many,
             self.sessions(many),
             users::selects(many),
@@ -218,7 +205,7 @@ impl Bench<'_> {
         let chains = self
             .compare(
                 &format!("refreshTokens, {rows} rows"),
-                &UPDATE,
+                "one UPDATE",
                 many,
                 chains,
                 users::updates(many),
@@ -228,57 +215,39 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Runs all sides in turns. Gives our users back, with the tokens that they have by then.
+    /// Runs both sides in turns. Gives our users back, with the tokens that they have by then.
     async fn compare<U: User + Clone, Y: User + Clone>(
         &mut self,
         name: &str,
-        yardsticks: &[(&str, Side)],
+        yardstick: &str,
         connections: usize,
         mut ours: Vec<U>,
-        theirs: Vec<Y>,
+        mut theirs: Vec<Y>,
     ) -> Result<Vec<U>, Failure> {
         if !name.contains(&self.options.only) {
             return Ok(ours);
         }
-        let (warm_up, duration) = (
-            Duration::from_secs(1),
-            Duration::from_secs(self.options.seconds),
-        );
-        (_, ours) = self.run(Side::Ours, ours, warm_up).await?;
-        for (_, side) in yardsticks {
-            self.run(*side, theirs.clone(), warm_up).await?;
-        }
-        let mut rows: Vec<_> = yardsticks
-            .iter()
-            .map(|(yardstick, _)| Row::new(name, yardstick, connections))
-            .collect();
+        let mut row = Row::new(name, yardstick, connections);
+        let warm_up = Duration::from_secs(1);
+        (_, ours) = load::run(self.setting.server.address, ours, warm_up).await?;
+        (_, theirs) = load::run(self.setting.yardstick.address, theirs, warm_up).await?;
+        let duration = Duration::from_secs(self.options.seconds);
         for _ in 0..self.options.repetitions {
-            let (measured, users) = self.run(Side::Ours, ours, duration).await?;
+            let before = self.setting.cpu(&Side::Ours);
+            let (measured, users) = load::run(self.setting.server.address, ours, duration).await?;
+            row.ours
+                .push((measured, self.setting.cpu(&Side::Ours).since(before)));
             ours = users;
-            for (row, (_, side)) in rows.iter_mut().zip(yardsticks) {
-                row.ours.push(measured.clone());
-                let (measured, _) = self.run(*side, theirs.clone(), duration).await?;
-                row.yardstick.push(measured);
-            }
+            let before = self.setting.cpu(&Side::Yardstick);
+            let (measured, users) =
+                load::run(self.setting.yardstick.address, theirs, duration).await?;
+            row.yardstick
+                .push((measured, self.setting.cpu(&Side::Yardstick).since(before)));
+            theirs = users;
         }
-        for row in rows {
-            note(&row.to_string());
-            self.table.rows.push(row);
-        }
+        note(&row.to_string());
+        self.table.rows.push(row);
         Ok(ours)
-    }
-
-    /// Loads one side for a while.
-    async fn run<U: User>(
-        &self,
-        side: Side,
-        users: Vec<U>,
-        duration: Duration,
-    ) -> Result<((Measured, Cpu), Vec<U>), Failure> {
-        let before = self.setting.cpu(side);
-        let address = self.setting.of(side).address;
-        let (measured, users) = load::run(address, users, duration).await?;
-        Ok(((measured, self.setting.cpu(side).since(before)), users))
     }
 
     /// Two requests of ours, one by one.
@@ -296,8 +265,10 @@ impl Bench<'_> {
         let duration = Duration::from_secs(self.options.seconds);
         for _ in 0..self.options.repetitions {
             for (user, into) in [(&ours, &mut row.ours), (&other, &mut row.yardstick)] {
-                let (measured, _) = self.run(Side::Ours, vec![user.clone()], duration).await?;
-                into.push(measured);
+                let before = self.setting.cpu(&Side::Ours);
+                let (measured, _) =
+                    load::run(self.setting.server.address, vec![user.clone()], duration).await?;
+                into.push((measured, self.setting.cpu(&Side::Ours).since(before)));
             }
         }
         note(&row.to_string());

@@ -39,10 +39,7 @@ impl Cpu {
 /// A server and a yardstick over one kind of database.
 pub(crate) struct Setting {
     pub(crate) server: Server,
-    /// With what sessiongraph's pool has: no ping before each statement, connections enough.
-    tuned: Server,
-    /// As the libraries have it.
-    defaults: Server,
+    pub(crate) yardstick: Server,
     pub(crate) refresh_tokens: Vec<Refresh>,
     cluster: Option<Cluster>,
     url: String,
@@ -88,13 +85,8 @@ impl Setting {
         drop(Server::start(&program, &ours, serve).await?);
         let service_key = service_key(&program, &ours)?;
         let server = Server::start(&program, &ours, serve).await?;
-        let yardstick = binaries.join("yardstick");
-        let arguments = |listen: &str| vec![listen.to_owned(), their_url.clone()];
-        let defaults = Server::start(&yardstick, &theirs, arguments).await?;
-        let tuned = Server::start(&yardstick, &theirs, |listen| {
-            let mut arguments = arguments(listen);
-            arguments.push("tuned".to_owned());
-            arguments
+        let yardstick = Server::start(&binaries.join("yardstick"), &theirs, |listen| {
+            vec![listen.to_owned(), their_url]
         })
         .await?;
         let mut setting = Self {
@@ -103,8 +95,7 @@ impl Setting {
                 format!("memory idle {:.1} MiB", server.memory()),
             ],
             server,
-            tuned,
-            defaults,
+            yardstick,
             refresh_tokens: Vec::new(),
             cluster,
             url,
@@ -160,17 +151,13 @@ impl Setting {
             .collect()
     }
 
-    pub(crate) fn of(&self, side: Side) -> &Server {
-        match side {
+    pub(crate) fn cpu(&self, side: &Side) -> Cpu {
+        let server = match side {
             Side::Ours => &self.server,
-            Side::Tuned => &self.tuned,
-            Side::Defaults => &self.defaults,
-        }
-    }
-
-    pub(crate) fn cpu(&self, side: Side) -> Cpu {
+            Side::Yardstick => &self.yardstick,
+        };
         Cpu {
-            server: self.of(side).cpu(),
+            server: server.cpu(),
             database: self.database_pid().map(cpu_of_family).unwrap_or_default(),
         }
     }

@@ -131,7 +131,8 @@ impl Extension for OneRequest {
         self.errors.begin_field(&info);
         let (node, return_type) = (info.path_node, info.return_type);
         if info.name == ENTITIES {
-            Representations::load(ctx).await;
+            // Boxed: every field's future would have room for it.
+            Box::pin(Representations::load(ctx)).await;
         }
         let resolved = match self.service_sdl.answer(&info) {
             Some(answer) => answer,

@@ -107,22 +107,19 @@ fn hash() -> Result<Hash, Box<dyn std::error::Error>> {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(listen), Some(url)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: yardstick ADDRESS DATABASE_URL [tuned]".into());
+        return Err("usage: yardstick ADDRESS DATABASE_URL".into());
     };
     let mut options = ConnectOptions::new(url.as_str());
-    // Whatever else is as the libraries have it, an answered write is on the disk.
-    options.map_sqlx_sqlite_opts(|sqlite| {
-        sqlite
-            .create_if_missing(true)
-            .journal_mode(sea_orm::sqlx::sqlite::SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-    });
-    if arguments.next().as_deref() == Some("tuned") {
-        options
-            .max_connections(if url.starts_with("sqlite:") { 1 } else { 20 })
-            .test_before_acquire(false)
-            .sqlx_logging(false);
-    }
+    options
+        .max_connections(if url.starts_with("sqlite:") { 1 } else { 20 })
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .journal_mode(sea_orm::sqlx::sqlite::SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+        });
     let db = Database::connect(options).await?;
     prepare(&db).await?;
     let schema = Schema::build(Query, Mutation, EmptySubscription)
