@@ -6,6 +6,7 @@
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -18,7 +19,7 @@ use async_graphql::{
     registry::Registry,
     resolver_utils::resolve_container,
 };
-use futures_util::future::try_join;
+use futures_util::future::join;
 use tokio::sync::OnceCell;
 
 use super::{
@@ -60,8 +61,8 @@ struct Named {
 
 #[derive(Debug)]
 struct Rows {
-    accounts: HashMap<AccountKey, Arc<account::Model>>,
-    sessions: HashMap<SessionKey, session::Model>,
+    accounts: Result<HashMap<AccountKey, Arc<account::Model>>>,
+    sessions: Result<HashMap<SessionKey, session::Model>>,
 }
 
 impl Representations {
@@ -95,8 +96,7 @@ impl Representations {
         let of_request = ctx.data_opt::<Self>();
         let loader = ctx.data_opt::<DataLoader<Batches>>();
         if let (Some(this), Some(loader)) = (of_request, loader) {
-            // What fails is read, and fails, where it is asked for.
-            let _ = this.rows.get_or_try_init(|| this.named.read(loader)).await;
+            this.rows.get_or_init(|| this.named.read(loader)).await;
         }
     }
 
@@ -106,7 +106,7 @@ impl Representations {
         key: AccountKey,
     ) -> Result<Option<Arc<account::Model>>> {
         match Self::read(ctx, |named| named.accounts.contains(&key)) {
-            Some(rows) => Ok(rows.accounts.get(&key).cloned()),
+            Some(rows) => found(&rows.accounts, &key),
             None => batches(ctx)?.load_one(key).await,
         }
     }
@@ -117,7 +117,7 @@ impl Representations {
         key: SessionKey,
     ) -> Result<Option<session::Model>> {
         match Self::read(ctx, |named| named.sessions.contains(&key)) {
-            Some(rows) => Ok(rows.sessions.get(&key).cloned()),
+            Some(rows) => found(&rows.sessions, &key),
             None => batches(ctx)?.load_one(key).await,
         }
     }
@@ -162,13 +162,20 @@ impl Named {
         self.accounts.len() + self.sessions.len()
     }
 
-    async fn read(&self, loader: &DataLoader<Batches>) -> Result<Rows> {
-        let (accounts, sessions) = try_join(
+    async fn read(&self, loader: &DataLoader<Batches>) -> Rows {
+        let (accounts, sessions) = join(
             loader.load_many(self.accounts.iter().copied()),
             loader.load_many(self.sessions.iter().copied()),
         )
-        .await?;
-        Ok(Rows { accounts, sessions })
+        .await;
+        Rows { accounts, sessions }
+    }
+}
+
+fn found<K: Hash + Eq, V: Clone>(rows: &Result<HashMap<K, V>>, key: &K) -> Result<Option<V>> {
+    match rows {
+        Ok(rows) => Ok(rows.get(key).cloned()),
+        Err(error) => Err(error.clone()),
     }
 }
 
