@@ -82,6 +82,9 @@ impl Extension for OneRequest {
         self.reading.read(&mut request)?;
         self.limits.check_request(registry, &mut request)?;
         let mut request = self.sessions.prepare(ctx, request).await?;
+        // In place of the session extension's, which knows of none: nobody there reads them ahead.
+        let representations = Representations::of(&mut request);
+        request.data.insert(representations);
         self.errors.prepared(registry, &mut request);
         Ok(request)
     }

@@ -92,8 +92,7 @@ impl SessionExtension {
             .map_err(request_error)?;
         request.data.insert(session_request);
         request.data.insert(Current::default());
-        let representations = Representations::of(&mut request);
-        request.data.insert(representations);
+        request.data.insert(Representations::default());
         Ok(request)
     }
 }
