@@ -10,6 +10,8 @@ mod json_body;
 mod session_request;
 
 #[cfg(feature = "server")]
+mod connections;
+#[cfg(feature = "server")]
 mod endpoint;
 #[cfg(feature = "server")]
 mod graphql_over_http;

@@ -1,7 +1,6 @@
 //! The router, and serving it until it is told to stop.
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, OnceLock},
     thread,
     time::Duration,
@@ -31,12 +30,12 @@ use tower_http::{
 use tracing::{Span, field};
 
 use super::{
-    CookiePolicy, ForwardedHeader, HttpSessions, TrustedProxies, endpoint, pages, playground,
-    traced::traced,
+    CookiePolicy, ForwardedHeader, HttpSessions, TrustedProxies, connections, endpoint, pages,
+    playground, traced::traced,
 };
 use crate::{
     config::{self, Config},
-    error::{Error, Result},
+    error::Result,
     graphql::{DocumentLimits, Documents, Schema, SchemaOptions, requested, schema},
     keys::Keyring,
     metrics,
@@ -262,11 +261,9 @@ pub async fn serve(
     let (connections, streams_end) = (app.connections.clone(), app.shutdown.clone());
     let router = router(app);
     let (stopping, stopped) = oneshot::channel();
-    let served = axum::serve(
-        listener.tap_io(|socket| close_when_unread(socket)),
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .with_graceful_shutdown(async move {
+    let listener = listener.tap_io(|socket| close_when_unread(socket));
+    let database = services.db.get_database_backend();
+    let served = connections::serve(listener, router, database, async move {
         shutdown.await;
         streams_end.cancel();
         let _ = stopping.send(());
@@ -278,16 +275,15 @@ pub async fn serve(
     };
     let upkeep = Upkeep::begin(&services.sessions, upkeep).await?;
     let patience = config.request_timeout + DRAIN_MARGIN;
-    let result = tokio::select! {
-        served = served => served.map_err(Error::internal),
+    tokio::select! {
+        () = served => {}
         () = async {
             let _ = stopped.await;
             tokio::time::sleep(patience).await;
         } => {
             tracing::warn!("some requests had not ended when the server stopped");
-            Ok(())
         }
-    };
+    }
     // Sockets, and what goes on although its client is gone: it ends with its transaction.
     let tasks = services.sessions.tasks();
     let all_ended = async {
@@ -301,7 +297,7 @@ pub async fn serve(
     }
     let written = upkeep.end().await;
     close(services.db).await;
-    result.and(written)
+    written
 }
 
 /// A stream to a client that has stopped reading would be held as long as its machine answers: nothing polls a body that
