@@ -11,6 +11,7 @@ mod m20261124_000002_keys;
 mod m20261124_000003_pruning;
 mod m20261124_000004_limits;
 mod m20261127_000005_session_records;
+mod m20261127_000006_sessions_ended;
 
 /// All migrations, oldest first.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000003_pruning::Migration),
             Box::new(m20261124_000004_limits::Migration),
             Box::new(m20261127_000005_session_records::Migration),
+            Box::new(m20261127_000006_sessions_ended::Migration),
         ]
     }
 }

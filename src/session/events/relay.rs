@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait,
-    QueryFilter, QueryOrder, QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, ExprTrait,
+    QueryFilter, QueryOrder, QuerySelect, Statement, sea_query::Expr,
 };
 use tokio::time::interval;
 use uuid::Uuid;
@@ -125,15 +125,25 @@ impl Relay {
 
     async fn read_rows(&self, since: DateTime<Utc>, mut found: impl FnMut(Notice)) -> Result<()> {
         let kinds = [
-            (session::Column::CreatedAt, SessionEventKind::Created),
+            (
+                session::Column::CreatedAt,
+                SessionEventKind::Created,
+                random::first_id(since),
+            ),
             (
                 session::Column::InvalidatedAt,
                 SessionEventKind::Invalidated,
+                Uuid::nil(),
             ),
         ];
-        for (at, kind) in kinds {
-            let mut page = self.happened(at, since, None).await?;
-            while let Some((last, _, last_at)) = page.last().copied() {
+        for (at, kind, first) in kinds {
+            let mut after = (since, first);
+            loop {
+                let page = self.happened(at, after).await?;
+                let Some((last, _, last_at)) = page.last().copied() else {
+                    break;
+                };
+                after = (last_at, last);
                 for (session_id, account_id, at) in page {
                     found(Notice::Session {
                         session_id,
@@ -143,7 +153,6 @@ impl Relay {
                         outcome: None,
                     });
                 }
-                page = self.happened(at, since, Some((last_at, last))).await?;
             }
         }
         let revoked: Vec<Uuid> = service_key::Entity::find()
@@ -159,34 +168,27 @@ impl Relay {
         Ok(())
     }
 
-    /// A page of the sessions that something happened to since an instant: which, whose, when. In the order of their index,
-    /// which for the opened ones is that of their ids.
+    /// A page of the sessions that something happened to, after an instant and an id: which, whose, when. In the order of
+    /// their index, which for the opened ones is that of their ids.
     async fn happened(
         &self,
         at: session::Column,
-        since: DateTime<Utc>,
-        after: Option<(DateTime<Utc>, Uuid)>,
+        (instant, id): (DateTime<Utc>, Uuid),
     ) -> Result<Vec<(Uuid, Uuid, DateTime<Utc>)>> {
         let sessions = session::Entity::find()
             .select_only()
             .columns([session::Column::Id, session::Column::AccountId, at])
             .limit(PAGE);
-        let sessions = match (at, after) {
-            (session::Column::CreatedAt, after) => {
-                let after = after.map_or(random::first_id(since), |(_, id)| id);
-                sessions.filter(session::Column::Id.gt(after))
-            }
-            (_, None) => sessions.filter(at.gte(since)).order_by_asc(at),
-            (_, Some((last_at, id))) => sessions
+        let sessions = match at {
+            session::Column::CreatedAt => sessions.filter(session::Column::Id.gt(id)),
+            // Both are compared as a whole: the index leads there, however many have the same instant.
+            _ => sessions
+                // As the index says: neither database concludes it from what follows.
+                .filter(at.is_not_null())
                 .filter(
-                    Condition::any().add(at.gt(last_at)).add(
-                        Condition::all()
-                            .add(at.eq(last_at))
-                            .add(session::Column::Id.gt(id)),
-                    ),
+                    Expr::tuple([at.into_expr(), session::Column::Id.into_expr()])
+                        .gt(Expr::tuple([instant.into(), id.into()])),
                 )
-                // The index has the instant alone.
-                .filter(at.gte(last_at))
                 .order_by_asc(at),
         };
         let page = sessions.order_by_asc(session::Column::Id).into_tuple();

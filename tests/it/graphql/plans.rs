@@ -1,10 +1,17 @@
 //! What the database does for each statement: no field of the contract scans a table, but for `totalCount` of accounts.
 
+use std::time::Duration;
+
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement, TransactionTrait};
 use serde_json::{Value, json};
 use sessiongraph::{
-    account::SignIn, crypto::password::Password, scope::Scope, session::TokenTransport,
+    account::SignIn,
+    clock::Clock,
+    crypto::password::Password,
+    scope::Scope,
+    session::{Relay, TokenTransport},
 };
+use uuid::Uuid;
 
 use crate::support::{
     app::{TestApp, refresh_token},
@@ -160,12 +167,13 @@ async fn plans(
     statements: Vec<Statement>,
     postgres: bool,
 ) -> Vec<(String, String)> {
-    // One connection, that it may be told not to scan where it can help it: the tables are small.
+    // One connection, that it may be told not to scan or sort where it can help it: the tables are small.
     let one = db.begin().await.unwrap();
     if postgres {
-        one.execute_unprepared("SET LOCAL enable_seqscan = off")
-            .await
-            .unwrap();
+        for way in ["seqscan", "sort"] {
+            let without = format!("SET LOCAL enable_{way} = off");
+            one.execute_unprepared(&without).await.unwrap();
+        }
     }
     let mut plans = Vec::new();
     for statement in statements {
@@ -224,5 +232,23 @@ on_each_database! {
         service.query("{ accounts { totalCount } }").await.data("accounts");
         let with = app.engine.statements.take();
         assert_eq!(with.iter().filter(|statement| statement.sql.to_uppercase().contains("COUNT(")).count(), 1);
+    }
+
+    async fn the_reading_of_events_goes_on_from_a_place_in_an_index(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        app.sign_up("ada").await;
+        app.engine.copy_sessions(1_499).await;
+        app.engine.sql("UPDATE sessions SET invalidated_at = created_at").await;
+        let relay = Relay::new(app.engine.sessions.clone(), Uuid::nil());
+        app.engine.statements.take();
+        relay.read_since(Clock::now(&app.engine.clock) - Duration::from_mins(1)).await.unwrap();
+        let mut statements = app.engine.statements.take();
+        statements.retain(|statement| statement.sql.contains("ORDER BY"));
+        assert!(statements.iter().filter(|read| read.sql.contains("invalidated_at")).count() > 2);
+        for (sql, plan) in plans(&app.engine.db, statements, database.is_postgres()).await {
+            assert!(!scans(&plan) && !plan.contains("Sort") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+            let both = ["(invalidated_at,id)>", "Index Cond: (ROW(invalidated_at, id) >"];
+            assert!(!sql.contains("invalidated_at") || both.iter().any(|both| plan.contains(both)), "{sql}\n{plan}");
+        }
     }
 }
