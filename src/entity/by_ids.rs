@@ -34,7 +34,7 @@ pub(crate) fn statement(backend: DbBackend, read: &str, ids: &[Uuid]) -> Stateme
         }
         _ => {
             let ids = padded(ids.to_vec());
-            let places = places(1, ids.len());
+            let places = places(ids.len());
             let values = ids.into_iter().map(Value::from).collect();
             (format!("{read} IN {places}"), values)
         }
@@ -48,10 +48,10 @@ pub(crate) fn columns<C: Iterable + Iden>(table: &str) -> String {
     columns.collect::<Vec<_>>().join(", ")
 }
 
-/// `($3, $4, $5)`.
-pub(crate) fn places(first: usize, count: usize) -> String {
-    let places: Vec<_> = (first..first + count).map(|at| format!("${at}")).collect();
-    format!("({})", places.join(", "))
+/// `(?, ?, ?)`: the next values of a statement, for SQLite. sqlx asks it for the name of each place, and it looks for that
+/// among the names of all.
+pub(crate) fn places(count: usize) -> String {
+    format!("({})", vec!["?"; count].join(", "))
 }
 
 /// A list repeats its last item up to the next power of two: so that there are few statements to prepare, whatever the

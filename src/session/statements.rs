@@ -195,9 +195,9 @@ impl Statements {
             return (unnested.to_owned(), values.collect());
         }
         let members = padded(members);
-        let rows: Vec<_> = (0..members.len()).map(|at| places(5 * at + 1, 5)).collect();
+        let rows = vec![places(5); members.len()].join(", ");
         let values = members.into_iter().flatten().collect();
-        (format!("VALUES {}", rows.join(", ")), values)
+        (format!("VALUES {rows}"), values)
     }
 
     /// The one write of a refresh: conditional, and with everything that the answer needs.
