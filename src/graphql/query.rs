@@ -8,7 +8,6 @@ use super::{
     current::{
         Requester, accounts, current_session, has_scope, own_session, requester, require_scope,
     },
-    loader::{AccountKey, SessionKey},
     subgraph::Representations,
     types::{self, Account, AccountBy, AccountConnection, Session},
 };
@@ -111,7 +110,7 @@ impl SessionEntities {
         let Some(id) = types::id(&id) else {
             return Ok(None);
         };
-        Ok(Representations::account(ctx, AccountKey(id))
+        Ok(Representations::account(ctx, id)
             .await?
             .map(Account::by_requester))
     }
@@ -122,7 +121,7 @@ impl SessionEntities {
         let Some(id) = types::id(&id) else {
             return Ok(None);
         };
-        let Some(row) = Representations::session(ctx, SessionKey(id)).await? else {
+        let Some(row) = Representations::session(ctx, id).await? else {
             return Ok(None);
         };
         let visible = has_scope(ctx, Scope::SessionsRead)

@@ -81,12 +81,12 @@ impl Extension for OneRequest {
         let mut request = next.run(ctx, request).await?;
         self.reading.read(&mut request)?;
         self.limits.check_request(registry, &mut request)?;
-        let mut request = self.sessions.prepare(ctx, request).await?;
-        // In place of the session extension's, which knows of none: nobody there reads them ahead.
-        let representations = Representations::of(&mut request);
-        request.data.insert(representations);
-        self.errors.prepared(registry, &mut request);
-        Ok(request)
+        let meanwhile = |request: &mut Request| {
+            let representations = Representations::of(request);
+            request.data.insert(representations);
+            self.errors.prepared(registry, request);
+        };
+        self.sessions.prepare(ctx, request, meanwhile).await
     }
 
     async fn parse_query(

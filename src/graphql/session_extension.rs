@@ -8,6 +8,7 @@ use async_graphql::{
     parser::types::OperationType,
 };
 use async_trait::async_trait;
+use futures_util::future::join;
 
 use super::{
     batching,
@@ -52,7 +53,12 @@ impl Extension for SessionExtension {
         request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        self.prepare(ctx, next.run(ctx, request).await?).await
+        let request = next.run(ctx, request).await?;
+        // Nobody here reads them ahead.
+        let meanwhile = |request: &mut Request| {
+            request.data.insert(Representations::default());
+        };
+        self.prepare(ctx, request, meanwhile).await
     }
 
     async fn execute(
@@ -66,11 +72,12 @@ impl Extension for SessionExtension {
 }
 
 impl SessionExtension {
-    /// Finds out who a request is from.
+    /// Finds out who a request is from. What else is to be done with it is done while the database is asked.
     pub(super) async fn prepare(
         &self,
         ctx: &ExtensionContext<'_>,
         mut request: Request,
+        meanwhile: impl FnOnce(&mut Request),
     ) -> ServerResult<Request> {
         let mut session_request = data_of_request::<SessionRequest>(&request)
             .or_else(|| ctx.data_opt::<SessionRequest>())
@@ -85,14 +92,10 @@ impl SessionExtension {
             let error = ErrorKind::GraphqlValidationFailed(message.into());
             return Err(request_error(error.into()));
         }
-        let session_request = self
-            .sessions
-            .handle_request(session_request)
-            .await
-            .map_err(request_error)?;
-        request.data.insert(session_request);
+        let handled = self.sessions.handle_request(session_request);
+        let (session_request, ()) = join(handled, async { meanwhile(&mut request) }).await;
+        request.data.insert(session_request.map_err(request_error)?);
         request.data.insert(Current::default());
-        request.data.insert(Representations::default());
         Ok(request)
     }
 }

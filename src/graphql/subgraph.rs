@@ -5,15 +5,13 @@
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, HashSet},
-    hash::Hash,
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use async_graphql::{
     ContainerType, Context, ContextSelectionSet, ObjectType, OutputType, Positioned,
     QueryPathSegment, Request, ServerError, ServerResult, Value,
-    dataloader::DataLoader,
     extensions::ExtensionContext,
     parser::types::{Field, Selection},
     registry::Registry,
@@ -21,15 +19,17 @@ use async_graphql::{
 };
 use futures_util::future::join;
 use tokio::sync::OnceCell;
+use uuid::Uuid;
 
 use super::{
     document::{argument, look, selected_operation},
     errors::request_error,
     limits::MAX_REPRESENTATIONS,
-    loader::{AccountKey, Batches, SessionKey, batches},
+    loader::{AccountKey, SessionKey, batches},
     types,
 };
 use crate::{
+    account::Accounts,
     entity::{account, session},
     error::{Error, Result},
 };
@@ -52,17 +52,20 @@ pub(super) struct Representations {
     rows: OnceCell<Rows>,
 }
 
-/// Whom representations name.
+/// Whom representations name: ids in their order, each once.
 #[derive(Debug, Default)]
 struct Named {
-    accounts: HashSet<AccountKey>,
-    sessions: HashSet<SessionKey>,
+    accounts: Vec<Uuid>,
+    sessions: Vec<Uuid>,
 }
+
+/// The row of each id that is named, or that it has none.
+type RowsById<Row> = Result<HashMap<Uuid, Option<Row>>>;
 
 #[derive(Debug)]
 struct Rows {
-    accounts: Result<HashMap<AccountKey, Arc<account::Model>>>,
-    sessions: Result<HashMap<SessionKey, session::Model>>,
+    accounts: RowsById<Arc<account::Model>>,
+    sessions: RowsById<session::Model>,
 }
 
 impl Representations {
@@ -83,6 +86,7 @@ impl Representations {
                     named.extend(representations);
                 }
             }
+            named.drop_repeated();
             (named.len() <= MAX_REPRESENTATIONS.into()).then_some(named)
         });
         Self {
@@ -91,51 +95,59 @@ impl Representations {
         }
     }
 
-    /// Reads all of them at once: a hundred entities that wait, each for its own, cost more than the statement.
+    /// Reads all of them at once: a hundred entities that wait, each for its own, cost more than the statement. And reads
+    /// them here, not by the loader: whose they are is known, and nothing that is still to come could join them.
     pub(super) async fn load(ctx: &ExtensionContext<'_>) {
         let of_request = ctx.data_opt::<Self>();
-        let loader = ctx.data_opt::<DataLoader<Batches>>();
-        if let (Some(this), Some(loader)) = (of_request, loader) {
-            this.rows.get_or_init(|| this.named.read(loader)).await;
+        let accounts = ctx.data_opt::<Accounts>();
+        if let (Some(this), Some(accounts)) = (of_request, accounts) {
+            this.rows.get_or_init(|| this.named.read(accounts)).await;
         }
     }
 
     /// An account that one names.
     pub(super) async fn account(
         ctx: &Context<'_>,
-        key: AccountKey,
+        id: Uuid,
     ) -> Result<Option<Arc<account::Model>>> {
-        match Self::read(ctx, |named| named.accounts.contains(&key)) {
-            Some(rows) => found(&rows.accounts, &key),
-            None => batches(ctx)?.load_one(key).await,
+        match Self::read(ctx, |rows| &rows.accounts, id) {
+            Some(row) => row,
+            None => batches(ctx)?.load_one(AccountKey(id)).await,
         }
     }
 
     /// A session that one names.
-    pub(super) async fn session(
-        ctx: &Context<'_>,
-        key: SessionKey,
-    ) -> Result<Option<session::Model>> {
-        match Self::read(ctx, |named| named.sessions.contains(&key)) {
-            Some(rows) => found(&rows.sessions, &key),
-            None => batches(ctx)?.load_one(key).await,
+    pub(super) async fn session(ctx: &Context<'_>, id: Uuid) -> Result<Option<session::Model>> {
+        match Self::read(ctx, |rows| &rows.sessions, id) {
+            Some(row) => row,
+            None => batches(ctx)?.load_one(SessionKey(id)).await,
         }
     }
 
-    fn read<'a>(ctx: &Context<'a>, named: impl FnOnce(&Named) -> bool) -> Option<&'a Rows> {
-        let this = ctx.data_opt::<Self>().filter(|this| named(&this.named))?;
-        this.rows.get()
+    /// What has been read of an id; `None` where nothing was.
+    fn read<Row: Clone>(
+        ctx: &Context<'_>,
+        of: impl FnOnce(&Rows) -> &RowsById<Row>,
+        id: Uuid,
+    ) -> Option<Result<Option<Row>>> {
+        match of(ctx.data_opt::<Self>()?.rows.get()?) {
+            Ok(rows) => rows.get(&id).cloned().map(Ok),
+            Err(error) => Some(Err(error.clone())),
+        }
     }
 
     fn next_index(&self, ctx: &Context<'_>) -> usize {
         let field = match ctx.path_node.map(|node| node.segment) {
-            Some(QueryPathSegment::Name(name)) => name.to_owned(),
-            _ => String::new(),
+            Some(QueryPathSegment::Name(name)) => name,
+            _ => "",
         };
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = begun.entry(field).or_default();
-        *next += 1;
-        *next - 1
+        if let Some(next) = begun.get_mut(field) {
+            *next += 1;
+            return *next - 1;
+        }
+        begun.insert(field.to_owned(), 1);
+        0
     }
 }
 
@@ -145,16 +157,24 @@ impl Named {
             let Value::Object(fields) = representation else {
                 continue;
             };
-            let (Some(Value::String(name)), Some(Value::String(id))) =
-                (fields.get("__typename"), fields.get("id"))
+            let field = |name| fields.iter().find(|field| field.0 == name);
+            let (Some((_, Value::String(name))), Some((_, Value::String(id)))) =
+                (field("__typename"), field("id"))
             else {
                 continue;
             };
             match (name.as_str(), types::id(id)) {
-                ("Account", Some(id)) => drop(self.accounts.insert(AccountKey(id))),
-                ("Session", Some(id)) => drop(self.sessions.insert(SessionKey(id))),
+                ("Account", Some(id)) => self.accounts.push(id),
+                ("Session", Some(id)) => self.sessions.push(id),
                 _ => {}
             }
+        }
+    }
+
+    fn drop_repeated(&mut self) {
+        for ids in [&mut self.accounts, &mut self.sessions] {
+            ids.sort_unstable();
+            ids.dedup();
         }
     }
 
@@ -162,21 +182,40 @@ impl Named {
         self.accounts.len() + self.sessions.len()
     }
 
-    async fn read(&self, loader: &DataLoader<Batches>) -> Rows {
+    async fn read(&self, accounts: &Accounts) -> Rows {
+        let sessions = accounts.sessions();
         let (accounts, sessions) = join(
-            loader.load_many(self.accounts.iter().copied()),
-            loader.load_many(self.sessions.iter().copied()),
+            by_id(
+                &self.accounts,
+                accounts.accounts_by_id(&self.accounts),
+                |row| (row.id, Arc::new(row)),
+            ),
+            by_id(
+                &self.sessions,
+                sessions.sessions_by_id(&self.sessions),
+                |row| (row.id, row),
+            ),
         )
         .await;
         Rows { accounts, sessions }
     }
 }
 
-fn found<K: Hash + Eq, V: Clone>(rows: &Result<HashMap<K, V>>, key: &K) -> Result<Option<V>> {
-    match rows {
-        Ok(rows) => Ok(rows.get(key).cloned()),
-        Err(error) => Err(error.clone()),
+/// Reads rows, if any are named.
+async fn by_id<M, Row>(
+    ids: &[Uuid],
+    read: impl Future<Output = Result<Vec<M>>>,
+    entry: fn(M) -> (Uuid, Row),
+) -> RowsById<Row> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
     }
+    let mut rows: HashMap<_, _> = ids.iter().map(|id| (*id, None)).collect();
+    for row in read.await? {
+        let (id, row) = entry(row);
+        rows.insert(id, Some(row));
+    }
+    Ok(rows)
 }
 
 impl<Q: ObjectType> ContainerType for Subgraph<Q> {
@@ -184,7 +223,15 @@ impl<Q: ObjectType> ContainerType for Subgraph<Q> {
         self.0.resolve_field(ctx).await
     }
 
+    /// Boxed: the library keeps the future of each representation up to the last, and nearly all of them are done when they
+    /// have begun.
     async fn find_entity(&self, ctx: &Context<'_>, params: &Value) -> ServerResult<Option<Value>> {
+        Box::pin(self.entity(ctx, params)).await
+    }
+}
+
+impl<Q: ObjectType> Subgraph<Q> {
+    async fn entity(&self, ctx: &Context<'_>, params: &Value) -> ServerResult<Option<Value>> {
         let index = ctx
             .data_opt::<Representations>()
             .map_or(0, |begun| begun.next_index(ctx));
