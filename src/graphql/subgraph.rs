@@ -52,7 +52,7 @@ pub(super) struct Representations {
     rows: OnceCell<Rows>,
 }
 
-/// Whom representations name: ids in their order, each once.
+/// Whom representations name: each id once.
 #[derive(Debug, Default)]
 struct Named {
     accounts: Vec<Uuid>,
@@ -95,8 +95,8 @@ impl Representations {
         }
     }
 
-    /// Reads all of them at once: a hundred entities that wait, each for its own, cost more than the statement. And reads
-    /// them here, not by the loader: whose they are is known, and nothing that is still to come could join them.
+    /// Reads all of them at once: a hundred entities that wait, each for its own, cost more than the statement. Not by the
+    /// loader, which waits for more of the same request: none is still to come.
     pub(super) async fn load(ctx: &ExtensionContext<'_>) {
         let of_request = ctx.data_opt::<Self>();
         let accounts = ctx.data_opt::<Accounts>();
