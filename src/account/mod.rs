@@ -52,7 +52,8 @@ impl fmt::Debug for Accounts {
 }
 
 impl Accounts {
-    /// Accounts whose sessions an engine keeps.
+    /// Accounts whose sessions an engine keeps. Their passwords are hashed on threads of their own, as many as there are
+    /// cores; on Linux their nice value is 5 above the process's.
     ///
     /// # Errors
     ///

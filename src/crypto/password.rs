@@ -1,10 +1,12 @@
 //! Passwords: Argon2id (RFC 9106) on a bounded pool with a bounded queue. Hashes of other makes are verified there too.
 //!
-//! A hash takes tens of milliseconds and megabytes on purpose. As many run at once as there are cores; the rest waits in
-//! a queue that is bounded, of which one client network holds a quarter at most, and which sign-ups cannot fill. A place in
-//! it is taken before anything else is done for a password, so a flood is refused before it costs more than that.
+//! A hash takes tens of milliseconds and megabytes on purpose. As many run at once as there are cores, behind everything
+//! else that has work for these; the rest waits in a queue that is bounded, of which one client network holds a quarter at
+//! most, and which sign-ups cannot fill. A place in it is taken before anything else is done for a password, so a flood is
+//! refused before it costs more than that.
 
 mod queue;
+mod threads;
 
 use std::{fmt, sync::Arc, thread, time::Instant};
 
@@ -17,8 +19,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Span;
 use unicode_normalization::UnicodeNormalization;
 
-use self::queue::Queue;
 pub(crate) use self::queue::{Place, Waiting};
+use self::{queue::Queue, threads::HashingThreads};
 use super::stored_hash::{HashError, StoredHash};
 use crate::{
     error::{Error, Result},
@@ -131,6 +133,7 @@ pub(crate) struct PasswordPool {
     /// Verified where there is no hash to verify, so that an unknown identifier costs what a known one does.
     dummy: StoredHash,
     workers: Arc<Semaphore>,
+    threads: HashingThreads,
     /// New hashes pass through this first: however many wait, sign-ins get the other workers.
     new_hashes: Semaphore,
     /// In MiB; see [`COSTLY_MEMORY_MIB`].
@@ -170,6 +173,7 @@ impl PasswordPool {
             random,
             dummy,
             workers: Arc::new(Semaphore::new(workers)),
+            threads: HashingThreads::new(workers)?,
             new_hashes: Semaphore::new((workers / 2).max(1)),
             costly_memory: Arc::new(Semaphore::new(COSTLY_MEMORY_MIB as usize)),
             queue: Queue::of(policy.queue),
@@ -298,13 +302,12 @@ impl PasswordPool {
         drop(asked);
         metrics::password_hashed();
         let span = traces::password_hash();
-        tokio::task::spawn_blocking(move || {
+        let hashing = self.threads.run(move || {
             let done = work();
             drop((turn, span));
             done
-        })
-        .await
-        .map_err(Error::internal)
+        });
+        hashing.await
     }
 }
 
