@@ -100,11 +100,16 @@ impl KeptConnections {
                 return Ok(kept);
             }
         }
-        let connection = self.pool.acquire().await.map_err(|error| match error {
-            sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
-            sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
-            error => DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))),
-        })?;
+        // Boxed: each statement's future would have room for what only one in a thousand does.
+        let connection = Box::pin(self.pool.acquire())
+            .await
+            .map_err(|error| match error {
+                sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+                sqlx::Error::PoolClosed => {
+                    DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
+                }
+                error => DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))),
+            })?;
         Ok(Kept {
             connection: Some(connection),
             since: now,

@@ -52,12 +52,12 @@ impl Model {
         let mut columns = Columns { row, next: first };
         Ok(Self {
             id: columns.next()?,
-            username: columns.next()?,
-            email: columns.next()?,
+            username: columns.next_nullable()?,
+            email: columns.next_nullable()?,
             email_verified: columns.next()?,
-            password_hash: columns.next()?,
+            password_hash: columns.next_nullable()?,
             permissions: columns.next()?,
-            deactivated_at: columns.next()?,
+            deactivated_at: columns.next_nullable()?,
             credentials_version: columns.next()?,
             created_at: columns.next()?,
             updated_at: columns.next()?,

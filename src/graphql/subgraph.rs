@@ -5,7 +5,6 @@
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -46,21 +45,21 @@ pub struct Subgraph<Q>(pub Q);
 pub(super) struct Representations {
     /// How many of each `_entities` have been begun: the library asks for them in order, and does not say which one it
     /// asks for.
-    begun: Mutex<HashMap<String, usize>>,
+    begun: Mutex<Vec<(String, usize)>>,
     named: Named,
     /// What of it there is, read before the entities are asked for.
     rows: OnceCell<Rows>,
 }
 
-/// Whom representations name: each id once.
+/// Whom representations name: each id once, in order.
 #[derive(Debug, Default)]
 struct Named {
     accounts: Vec<Uuid>,
     sessions: Vec<Uuid>,
 }
 
-/// The row of each id that is named, or that it has none.
-type RowsById<Row> = Result<HashMap<Uuid, Option<Row>>>;
+/// The row of each id that is named, or that it has none, in the order of the ids.
+type RowsById<Row> = Result<Vec<(Uuid, Option<Row>)>>;
 
 #[derive(Debug)]
 struct Rows {
@@ -131,7 +130,7 @@ impl Representations {
         id: Uuid,
     ) -> Option<Result<Option<Row>>> {
         match of(ctx.data_opt::<Self>()?.rows.get()?) {
-            Ok(rows) => rows.get(&id).cloned().map(Ok),
+            Ok(rows) => place_of(id, rows).map(|place| Ok(rows[place].1.clone())),
             Err(error) => Some(Err(error.clone())),
         }
     }
@@ -142,11 +141,11 @@ impl Representations {
             _ => "",
         };
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(next) = begun.get_mut(field) {
+        if let Some((_, next)) = begun.iter_mut().find(|(name, _)| name == field) {
             *next += 1;
             return *next - 1;
         }
-        begun.insert(field.to_owned(), 1);
+        begun.push((field.to_owned(), 1));
         0
     }
 }
@@ -208,14 +207,20 @@ async fn by_id<M, Row>(
     entry: fn(M) -> (Uuid, Row),
 ) -> RowsById<Row> {
     if ids.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(Vec::new());
     }
-    let mut rows: HashMap<_, _> = ids.iter().map(|id| (*id, None)).collect();
+    let mut rows: Vec<_> = ids.iter().map(|id| (*id, None)).collect();
     for row in read.await? {
         let (id, row) = entry(row);
-        rows.insert(id, Some(row));
+        if let Some(place) = place_of(id, &rows) {
+            rows[place].1 = Some(row);
+        }
     }
     Ok(rows)
+}
+
+fn place_of<Row>(id: Uuid, rows: &[(Uuid, Row)]) -> Option<usize> {
+    rows.binary_search_by_key(&id, |(id, _)| *id).ok()
 }
 
 impl<Q: ObjectType> ContainerType for Subgraph<Q> {
