@@ -23,6 +23,7 @@ use std::{io::Write, path::PathBuf, time::Duration};
 
 use clap::Parser;
 use serde_json::json;
+use tokio::try_join;
 
 use crate::{
     load::{Failure, User},
@@ -168,6 +169,7 @@ impl Bench<'_> {
         )
         .await?;
         self.setting.note_memory("under sign-ins");
+        self.beside_sign_ins().await?;
         let entities = |count| {
             let document = "query($r: [_Any!]!) { _entities(representations: $r) { ... on Account { id username } } }";
             let ids = self.setting.entities(count);
@@ -248,6 +250,44 @@ impl Bench<'_> {
         note(&row.to_string());
         self.table.rows.push(row);
         Ok(ours)
+    }
+
+    /// Sessions, while others sign in; the yardstick verifies as many passwords beside its reads.
+    async fn beside_sign_ins(&mut self) -> Result<(), Failure> {
+        let name = "session beside 8 signIn";
+        if !name.contains(&self.options.only) {
+            return Ok(());
+        }
+        let connections = 4;
+        let (server, yardstick) = (&self.setting.server, &self.setting.yardstick);
+        let ours = (
+            server.address,
+            self.sessions(connections),
+            users::sign_ins(self.setting.others(8)),
+        );
+        let theirs = (
+            yardstick.address,
+            users::selects(connections),
+            users::verifications(8),
+        );
+        let mut row = Row::new(name, "one SELECT beside 8 Argon2id", connections);
+        let duration = Duration::from_secs(self.options.seconds);
+        for _ in 0..self.options.repetitions {
+            for ((address, readers, others), side, into) in [
+                (&ours, Side::Ours, &mut row.ours),
+                (&theirs, Side::Yardstick, &mut row.yardstick),
+            ] {
+                let before = self.setting.cpu(&side);
+                let ((measured, _), _) = try_join!(
+                    load::run(*address, readers.clone(), duration),
+                    load::run(*address, others.clone(), duration),
+                )?;
+                into.push((measured, self.setting.cpu(&side).since(before)));
+            }
+        }
+        note(&row.to_string());
+        self.table.rows.push(row);
+        Ok(())
     }
 
     /// Two requests of ours, one by one.
