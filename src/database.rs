@@ -121,15 +121,41 @@ pub async fn connect(options: &DatabaseOptions) -> Result<DatabaseConnection> {
 ///
 /// # Errors
 ///
-/// What the database says.
+/// `BAD_USER_INPUT`, field `database_url`, where a newer version, or another program, has migrations in it; what the
+/// database says.
 pub async fn migrate(db: &DatabaseConnection) -> Result<()> {
     let transaction = begin(db).await?;
     if db.get_database_backend() == DbBackend::Postgres {
         let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
         transaction.execute_unprepared(&lock).await?;
     }
+    let unknown = Migrator::difference(&transaction).await?.unknown;
+    if let Some(newest) = unknown.iter().max() {
+        let message = format!(
+            "this version does not know the migration {newest} of this database: a newer sessiongraph has changed it, or \
+             another program keeps its migrations in it"
+        );
+        return Err(Error::bad_user_input("database_url", message));
+    }
     Migrator::up(&transaction, None).await?;
     Ok(transaction.commit().await?)
+}
+
+/// Whether the database has everything that this version needs of it.
+///
+/// # Errors
+///
+/// `BAD_USER_INPUT`, field `database_url`, where it has to be migrated first; what the database says.
+pub async fn ensure_migrated(db: &DatabaseConnection) -> Result<()> {
+    match Migrator::difference(db).await?.missing.first() {
+        None => Ok(()),
+        Some(oldest) => {
+            let message = format!(
+                "this database has to be migrated first ({oldest} is missing): `sessiongraph migrate` does it"
+            );
+            Err(Error::bad_user_input("database_url", message))
+        }
+    }
 }
 
 /// Begins a transaction that writes. On SQLite it takes the write lock at once: a transaction that reads first and then

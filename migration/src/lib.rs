@@ -4,7 +4,9 @@
 //! migration that has been released is never edited. Remember that no column which a refresh writes may be in an index.
 
 pub use sea_orm_migration::MigratorTrait;
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::{
+    IntoSchemaManagerConnection, prelude::*, sea_orm::EntityTrait, seaql_migrations,
+};
 
 mod m20261124_000001_accounts_and_sessions;
 mod m20261124_000002_keys;
@@ -28,5 +30,42 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000005_session_records::Migration),
             Box::new(m20261127_000006_sessions_ended::Migration),
         ]
+    }
+}
+
+/// Names of migrations that a database and this version do not both have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Those that are still to be applied.
+    pub missing: Vec<String>,
+    /// Those that another version has applied.
+    pub unknown: Vec<String>,
+}
+
+impl Migrator {
+    /// Compares a database with this version, and changes nothing in it.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn difference<'c>(
+        db: impl IntoSchemaManagerConnection<'c>,
+    ) -> Result<Difference, DbErr> {
+        let manager = SchemaManager::new(db);
+        let mut unknown: Vec<_> = if manager.has_table("seaql_migrations").await? {
+            let applied = seaql_migrations::Entity::find();
+            let applied = applied.all(manager.get_connection()).await?.into_iter();
+            applied.map(|migration| migration.version).collect()
+        } else {
+            Vec::new()
+        };
+        let mut missing = Vec::new();
+        for migration in Self::migrations() {
+            match unknown.iter().position(|name| name == migration.name()) {
+                Some(place) => drop(unknown.remove(place)),
+                None => missing.push(migration.name().to_owned()),
+            }
+        }
+        Ok(Difference { missing, unknown })
     }
 }

@@ -148,6 +148,8 @@ async fn open(config: &Config) -> Result<Services, sessiongraph::error::Error> {
     let db = services::connect(config).await?;
     if config.migrate_on_start {
         database::migrate(&db).await?;
+    } else {
+        database::ensure_migrated(&db).await?;
     }
     Services::open(config, db).await
 }

@@ -164,13 +164,14 @@ fn the_secret_of_a_database_has_to_be_there() {
 #[test]
 fn without_migrations_a_fresh_database_is_refused() {
     let folder = Folder::new();
-    folder.fails(&[
+    let complaint = folder.fails(&[
         "serve",
         "--listen",
         "127.0.0.1:0",
         "--migrate-on-start",
         "false",
     ]);
+    assert!(complaint.contains("`sessiongraph migrate`"), "{complaint}");
     folder.ok(&["migrate"]);
     drop(folder.serve(&["--migrate-on-start", "false"]));
 }

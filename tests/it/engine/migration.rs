@@ -1,7 +1,8 @@
 //! Migrating.
 
+use sea_orm::ConnectionTrait;
 use sessiongraph::{
-    database::{DatabaseOptions, connect, migrate},
+    database::{DatabaseOptions, connect, ensure_migrated, migrate},
     entity::session_record::RecordKind,
     page::Page,
     session::RecordFilter,
@@ -47,6 +48,27 @@ on_each_database! {
         let before = applied().await;
         migrate(&db).await.unwrap();
         assert_eq!(applied().await, before);
+    }
+
+    async fn a_database_that_a_newer_version_has_changed_is_left_alone(database: TestDatabase) {
+        let db = database.connect().await;
+        let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20991231_000001_newer', 0)";
+        db.execute_unprepared(newer).await.unwrap();
+        let refused = migrate(&db).await.unwrap_err();
+        assert_eq!((refused.code(), refused.field()), ("BAD_USER_INPUT", Some("database_url")));
+        assert!(refused.to_string().contains("m20991231_000001_newer"), "{refused}");
+        // A replica of this version, which changes nothing, may still start.
+        ensure_migrated(&db).await.unwrap();
+    }
+
+    async fn a_database_that_lacks_a_migration_says_which(database: TestDatabase) {
+        let db = database.connect().await;
+        let [.., newest] = &Migrator::migrations()[..] else { panic!("there are none") };
+        Migrator::down(&db, Some(1)).await.unwrap();
+        let refused = ensure_migrated(&db).await.unwrap_err();
+        assert!(refused.to_string().contains(newest.name()), "{refused}");
+        migrate(&db).await.unwrap();
+        ensure_migrated(&db).await.unwrap();
     }
 
     async fn a_database_without_records_gets_them_and_loses_nothing(database: TestDatabase) {
