@@ -151,7 +151,8 @@ pub async fn ensure_migrated(db: &DatabaseConnection) -> Result<()> {
         None => Ok(()),
         Some(oldest) => {
             let message = format!(
-                "this database has to be migrated first ({oldest} is missing): `sessiongraph migrate` does it"
+                "this database has to be migrated first ({oldest} is missing): `sessiongraph migrate`, or the \
+                 crate's `database::migrate`, does it"
             );
             Err(Error::bad_user_input("database_url", message))
         }

@@ -252,7 +252,7 @@ impl Bench<'_> {
         Ok(ours)
     }
 
-    /// Sessions, while others sign in; the yardstick verifies as many passwords beside its reads.
+    /// Sessions, while eight users sign in; the yardstick verifies passwords for eight beside its reads.
     async fn beside_sign_ins(&mut self) -> Result<(), Failure> {
         let name = "session beside 8 signIn";
         if !name.contains(&self.options.only) {
@@ -278,10 +278,11 @@ impl Bench<'_> {
                 (&theirs, Side::Yardstick, &mut row.yardstick),
             ] {
                 let before = self.setting.cpu(&side);
-                let ((measured, _), _) = try_join!(
+                let ((mut measured, _), (others, _)) = try_join!(
                     load::run(*address, readers.clone(), duration),
                     load::run(*address, others.clone(), duration),
                 )?;
+                measured.errors += others.errors;
                 into.push((measured, self.setting.cpu(&side).since(before)));
             }
         }

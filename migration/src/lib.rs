@@ -5,7 +5,10 @@
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
-    IntoSchemaManagerConnection, prelude::*, sea_orm::EntityTrait, seaql_migrations,
+    IntoSchemaManagerConnection,
+    prelude::*,
+    sea_orm::{DbBackend, EntityName, EntityTrait, Statement},
+    seaql_migrations,
 };
 
 mod m20261124_000001_accounts_and_sessions;
@@ -52,7 +55,7 @@ impl Migrator {
         db: impl IntoSchemaManagerConnection<'c>,
     ) -> Result<Difference, DbErr> {
         let manager = SchemaManager::new(db);
-        let mut unknown: Vec<_> = if manager.has_table("seaql_migrations").await? {
+        let mut unknown: Vec<_> = if has_been_migrated(&manager).await? {
             let applied = seaql_migrations::Entity::find();
             let applied = applied.all(manager.get_connection()).await?.into_iter();
             applied.map(|migration| migration.version).collect()
@@ -68,4 +71,16 @@ impl Migrator {
         }
         Ok(Difference { missing, unknown })
     }
+}
+
+async fn has_been_migrated(manager: &SchemaManager<'_>) -> Result<bool, DbErr> {
+    let table = seaql_migrations::Entity.table_name();
+    if manager.get_database_backend() != DbBackend::Postgres {
+        return manager.has_table(table).await;
+    }
+    // As a query finds it: `has_table` looks into one schema, and sees only what the role has rights to.
+    let text = format!("SELECT to_regclass('{table}') IS NOT NULL");
+    let found = Statement::from_string(DbBackend::Postgres, text);
+    let found = manager.get_connection().query_one_raw(found).await?;
+    found.map_or(Ok(false), |found| found.try_get_by_index(0))
 }

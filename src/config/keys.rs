@@ -149,7 +149,8 @@ keys! {
         "Former master secrets: they still open the keys that they sealed, while `secret` is new",
         "A secret with a comma in it can only stand in an array in the file.";
     migrate_on_start: bool as Switch = Some("true"),
-        "Whether `serve` brings the database schema up to date";
+        "Whether the server and each command bring the database schema up to date",
+        "Where they do not, they refuse a database that lacks a migration: `sessiongraph migrate` comes first.";
     audience: String as Audience = Some("sessiongraph"),
         "Audience of access tokens, their `aud` and `client_id`";
     signing_algorithm: SigningAlgorithm as OneOf<SigningAlgorithm> = Some("ES256"),

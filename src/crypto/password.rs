@@ -1,7 +1,7 @@
 //! Passwords: Argon2id (RFC 9106) on a bounded pool with a bounded queue. Hashes of other makes are verified there too.
 //!
-//! A hash takes tens of milliseconds and megabytes on purpose. As many run at once as there are cores, behind everything
-//! else that has work for these; the rest waits in a queue that is bounded, of which one client network holds a quarter at
+//! A hash takes tens of milliseconds and megabytes on purpose. As many run at once as there are cores, on Linux behind
+//! all else that the process does; the rest waits in a queue that is bounded, of which one client network holds a quarter at
 //! most, and which sign-ups cannot fill. A place in it is taken before anything else is done for a password, so a flood is
 //! refused before it costs more than that.
 

@@ -85,7 +85,7 @@ impl Representations {
                     named.extend(representations);
                 }
             }
-            named.drop_repeated();
+            named.sort_and_dedup();
             (named.len() <= MAX_REPRESENTATIONS.into()).then_some(named)
         });
         Self {
@@ -170,7 +170,7 @@ impl Named {
         }
     }
 
-    fn drop_repeated(&mut self) {
+    fn sort_and_dedup(&mut self) {
         for ids in [&mut self.accounts, &mut self.sessions] {
             ids.sort_unstable();
             ids.dedup();
@@ -200,7 +200,7 @@ impl Named {
     }
 }
 
-/// Reads rows, if any are named.
+/// Reads rows, if any are named. The ids are in order.
 async fn by_id<M, Row>(
     ids: &[Uuid],
     read: impl Future<Output = Result<Vec<M>>>,

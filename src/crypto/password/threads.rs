@@ -4,16 +4,16 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{Error, Result};
 
-/// By how much their nice value is above that of the process (Linux). A hash that keeps a core busy for tens of milliseconds
-/// then makes way for a statement or an answer that takes a fraction of one; it still gets a quarter of a core that is busy
-/// with others all the time.
+/// By how much their nice value is above that of the process. A hash that keeps a core busy for tens of milliseconds then
+/// makes way for what the process has to do in a fraction of one: answers, and SQLite's statements. Beside one thread that
+/// is always busy it still gets a quarter of a core.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 5;
 
 /// As many as may work at once. They end when they have had nothing to do for ten seconds.
 pub(super) struct HashingThreads {
     handle: Handle,
-    /// Nothing runs on it but what blocks. `None` when this is dropped.
+    /// Nobody drives it: only what blocks runs on it, a task that was spawned there never would. `None` when this is dropped.
     runtime: Option<Runtime>,
 }
 

@@ -10,7 +10,7 @@ use sessiongraph::{
 use sessiongraph_migration::{Migrator, MigratorTrait};
 
 use crate::support::{
-    database::{row_counts, scalar},
+    database::{TestDatabase, row_counts, scalar},
     engine::{Engine, request},
     on_each_database,
     postgres::server,
@@ -21,6 +21,11 @@ async fn replicas_that_start_at_once_on_an_empty_database_all_start() {
     let server = server();
     let name = format!("empty_{}", uuid::Uuid::now_v7().simple());
     server.create_database(&name, None).await.unwrap();
+    let options = DatabaseOptions::new(server.url(&name));
+    let empty = connect(&options).await.unwrap();
+    let refused = ensure_migrated(&empty).await.unwrap_err();
+    let first = Migrator::migrations().swap_remove(0);
+    assert!(refused.to_string().contains(first.name()), "{refused}");
     let replicas = (0..4).map(|_| {
         let url = server.url(&name);
         tokio::spawn(
@@ -30,6 +35,19 @@ async fn replicas_that_start_at_once_on_an_empty_database_all_start() {
     for replica in replicas.collect::<Vec<_>>() {
         replica.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn tables_in_a_later_schema_of_the_search_path_are_found() {
+    let database = TestDatabase::postgres().await;
+    let db = database.connect().await;
+    db.execute_unprepared("CREATE SCHEMA before_public")
+        .await
+        .unwrap();
+    let path = "options=-c%20search_path%3Dbefore_public,public";
+    let url = format!("{}&{path}", database.url);
+    let db = connect(&DatabaseOptions::new(url)).await.unwrap();
+    ensure_migrated(&db).await.unwrap();
 }
 
 /// How many migrations there are from the one of a name on.
@@ -54,9 +72,11 @@ on_each_database! {
         let db = database.connect().await;
         let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20991231_000001_newer', 0)";
         db.execute_unprepared(newer).await.unwrap();
+        let counts = row_counts(&db).await;
         let refused = migrate(&db).await.unwrap_err();
         assert_eq!((refused.code(), refused.field()), ("BAD_USER_INPUT", Some("database_url")));
         assert!(refused.to_string().contains("m20991231_000001_newer"), "{refused}");
+        assert_eq!(row_counts(&db).await, counts);
         // A replica of this version, which changes nothing, may still start.
         ensure_migrated(&db).await.unwrap();
     }
