@@ -13,7 +13,7 @@ use sea_orm::{
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use secrecy::{ExposeSecret, SecretString};
-use sessiongraph_migration::{Migrator, MigratorTrait};
+use sessiongraph_migration::{Difference, Migrator, MigratorTrait};
 use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 pub(crate) use self::hot::HotStatements;
@@ -129,7 +129,7 @@ pub async fn migrate(db: &DatabaseConnection) -> Result<()> {
         let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
         transaction.execute_unprepared(&lock).await?;
     }
-    let unknown = Migrator::difference(&transaction).await?.unknown;
+    let Difference { missing, unknown } = Migrator::difference(&transaction).await?;
     if let Some(newest) = unknown.iter().max() {
         let message = format!(
             "this version does not know the migration {newest} of this database: a newer sessiongraph has changed it, or \
@@ -137,7 +137,9 @@ pub async fn migrate(db: &DatabaseConnection) -> Result<()> {
         );
         return Err(Error::bad_user_input("database_url", message));
     }
-    Migrator::up(&transaction, None).await?;
+    if !missing.is_empty() {
+        Migrator::up(&transaction, None).await?;
+    }
     Ok(transaction.commit().await?)
 }
 
