@@ -16,10 +16,15 @@ mod load;
 mod postgres;
 mod process;
 mod setting;
+mod site;
 mod table;
 mod users;
 
-use std::{io::Write, path::PathBuf, time::Duration};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Parser;
 use serde_json::json;
@@ -27,9 +32,11 @@ use tokio::try_join;
 
 use crate::{
     load::{Failure, User},
+    process::Server,
     setting::Setting,
+    site::ROWS,
     table::{Row, Table},
-    users::{Refresh, Repeat, body},
+    users::{Repeat, body},
 };
 
 /// How to measure.
@@ -53,12 +60,13 @@ struct Options {
     /// Rows of sessions for the last scenarios; 0 leaves them out.
     #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
+    /// Another folder with a release build of `sessiongraph`: measures both beside each other, and no yardstick.
+    #[arg(long)]
+    beside: Option<PathBuf>,
     /// Only scenarios with this in their name.
     #[arg(long, default_value = "")]
     only: String,
 }
-
-const SESSION: &str = "{ session { id status account { id } } }";
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -76,7 +84,10 @@ async fn main() -> Result<(), Failure> {
             setting,
             table: Table::default(),
         };
-        bench.measure().await?;
+        match &options.beside {
+            Some(other) => bench.builds(other).await?,
+            None => bench.measure().await?,
+        }
         writeln!(out, "\n## {database}\n\n{}", bench.table)?;
         writeln!(out, "{}", bench.setting.remarks())?;
     }
@@ -109,9 +120,12 @@ struct Bench<'a> {
     table: Table,
 }
 
-/// One side of a comparison.
+/// A server that is measured.
+#[derive(Clone, Copy)]
 enum Side {
     Ours,
+    /// Another server of ours.
+    Other,
     Yardstick,
 }
 
@@ -119,12 +133,7 @@ impl Bench<'_> {
     async fn measure(&mut self) -> Result<(), Failure> {
         let many = self.options.connections;
         for connections in [many, 1] {
-            let ours = Repeat {
-                body: body("{ __typename }", &json!({})),
-                token: None,
-                place: "/data/__typename",
-                expected: Some("Query".into()),
-            };
+            let ours = users::anonymous();
             let hello = Repeat {
                 body: body("{ hello }", &json!({})),
                 place: "/data/hello",
@@ -132,214 +141,214 @@ impl Bench<'_> {
                 ..ours.clone()
             };
             self.compare(
-                "{ __typename }",
-                "{ hello }",
-                connections,
-                vec![ours; connections],
-                vec![hello; connections],
+                ("{ __typename }", Side::Ours, vec![ours; connections]),
+                ("{ hello }", Side::Yardstick, vec![hello; connections]),
             )
             .await?;
+            let sessions = self.setting.ours.sessions(connections);
             self.compare(
-                "session",
-                "one SELECT",
-                connections,
-                self.sessions(connections),
-                users::selects(connections),
+                ("session", Side::Ours, sessions),
+                ("one SELECT", Side::Yardstick, users::selects(connections)),
             )
             .await?;
-            let chains = self.setting.chains(connections);
-            let chains = self
+            let chains = self.setting.ours.chains(connections);
+            let (chains, _) = self
                 .compare(
-                    "refreshTokens",
-                    "one UPDATE",
-                    connections,
-                    chains,
-                    users::updates(connections),
+                    ("refreshTokens", Side::Ours, chains),
+                    ("one UPDATE", Side::Yardstick, users::updates(connections)),
                 )
                 .await?;
-            self.setting.keep(chains);
+            self.setting.ours.keep(chains);
         }
         self.setting.note_memory("under load");
+        let sign_ins = users::sign_ins(self.setting.ours.others(8));
         self.compare(
-            "signIn",
-            "one Argon2id",
-            8,
-            users::sign_ins(self.setting.others(8)),
-            users::verifications(8),
+            ("signIn", Side::Ours, sign_ins),
+            ("one Argon2id", Side::Yardstick, users::verifications(8)),
         )
         .await?;
         self.setting.note_memory("under sign-ins");
         self.beside_sign_ins().await?;
-        let entities = |count| {
-            let document = "query($r: [_Any!]!) { _entities(representations: $r) { ... on Account { id username } } }";
-            let ids = self.setting.entities(count);
-            let last = format!("/data/_entities/{}/username", count - 1);
-            Repeat {
-                body: body(document, &json!({ "r": ids })),
-                token: Some(self.setting.service_key().to_owned()),
-                place: Box::leak(last.into_boxed_str()),
-                expected: None,
-            }
-        };
-        let (hundred, one) = (entities(100), entities(1));
-        self.compare_ours("100 _entities", hundred, "1 _entity", one)
-            .await?;
-        if self.options.rows > 0 {
-            self.grow().await?;
-        }
-        Ok(())
-    }
-
-    /// The same with many rows in the table.
-    async fn grow(&mut self) -> Result<(), Failure> {
-        self.setting.grow(self.options.rows).await?;
-        let many = self.options.connections;
-        let rows = self.options.rows;
+        let [hundred, one] = [100, 1].map(|count| vec![self.setting.ours.entities(count)]);
         self.compare(
-            &format!("session, {rows} rows"),
-            "one SELECT",
-            many,
-            self.sessions(many),
-            users::selects(many),
+            ("100 _entities", Side::Ours, hundred),
+            ("1 _entity", Side::Ours, one),
         )
         .await?;
-        let chains = self.setting.chains(many);
-        let chains = self
-            .compare(
-                &format!("refreshTokens, {rows} rows"),
-                "one UPDATE",
-                many,
-                chains,
-                users::updates(many),
-            )
-            .await?;
-        self.setting.keep(chains);
+        if self.options.rows > 0 {
+            self.with_rows(self.options.rows).await?;
+        }
         Ok(())
     }
 
-    /// Runs both sides in turns. Gives our users back, with the tokens that they have by then.
-    async fn compare<U: User + Clone, Y: User + Clone>(
-        &mut self,
-        name: &str,
-        yardstick: &str,
-        connections: usize,
-        mut ours: Vec<U>,
-        mut theirs: Vec<Y>,
-    ) -> Result<Vec<U>, Failure> {
-        if !name.contains(&self.options.only) {
-            return Ok(ours);
+    /// The same server with many rows in its table, beside the one with few.
+    async fn with_rows(&mut self, rows: u64) -> Result<(), Failure> {
+        let names = ["session", "refreshTokens"].map(|name| format!("{name}, {rows} rows"));
+        if !names.iter().any(|name| self.measures(name)) {
+            return Ok(());
         }
-        let mut row = Row::new(name, yardstick, connections);
+        let many = self.options.connections;
+        let binaries = &self.options.binaries;
+        let grown = self.setting.start_other(binaries, many).await?;
+        grown.grow(rows).await?;
+        let (sessions, chains) = (grown.sessions(many), grown.chains(many));
+        let ours = &self.setting.ours;
+        let (our_sessions, our_chains) = (ours.sessions(many), ours.chains(many));
+        let [session, refresh] = names;
+        let few = &*format!("{ROWS} rows");
+        self.compare(
+            (&session, Side::Other, sessions),
+            (few, Side::Ours, our_sessions),
+        )
+        .await?;
+        let (_, our_chains) = self
+            .compare(
+                (&refresh, Side::Other, chains),
+                (few, Side::Ours, our_chains),
+            )
+            .await?;
+        self.setting.ours.keep(our_chains);
+        Ok(())
+    }
+
+    /// The same scenarios on two builds of the server.
+    async fn builds(&mut self, other: &Path) -> Result<(), Failure> {
+        let many = self.options.connections;
+        let other = self.setting.start_other(other, many).await?;
+        let entities = other.entities(100);
+        let mut other_chains = other.chains(many);
+        let other_sessions = other.sessions(many);
+        let ours = &self.setting.ours;
+        let our_entities = ours.entities(100);
+        let mut chains = ours.chains(many);
+        let sessions = ours.sessions(many);
+        for connections in [many, 1] {
+            self.compare(
+                (
+                    "{ __typename }",
+                    Side::Ours,
+                    vec![users::anonymous(); connections],
+                ),
+                (
+                    "other build",
+                    Side::Other,
+                    vec![users::anonymous(); connections],
+                ),
+            )
+            .await?;
+            self.compare(
+                ("session", Side::Ours, sessions[..connections].to_vec()),
+                (
+                    "other build",
+                    Side::Other,
+                    other_sessions[..connections].to_vec(),
+                ),
+            )
+            .await?;
+            chains.truncate(connections);
+            other_chains.truncate(connections);
+            (chains, other_chains) = self
+                .compare(
+                    ("refreshTokens", Side::Ours, chains),
+                    ("other build", Side::Other, other_chains),
+                )
+                .await?;
+        }
+        self.compare(
+            ("100 _entities", Side::Ours, vec![our_entities]),
+            ("other build", Side::Other, vec![entities]),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Whether a scenario is asked for.
+    fn measures(&self, name: &str) -> bool {
+        name.contains(&self.options.only)
+    }
+
+    fn server(&self, side: Side) -> Result<&Server, Failure> {
+        match side {
+            Side::Ours => Ok(&self.setting.ours.server),
+            Side::Other => {
+                let other = self.setting.other.as_ref();
+                Ok(&other.ok_or("it was not started")?.server)
+            }
+            Side::Yardstick => Ok(&self.setting.yardstick),
+        }
+    }
+
+    /// Runs both in turns, each with a user on each of as many connections. Gives the users back, with the tokens that
+    /// they have by then.
+    async fn compare<A: User, B: User>(
+        &mut self,
+        (name, side, mut users): (&str, Side, Vec<A>),
+        (other_name, other_side, mut others): (&str, Side, Vec<B>),
+    ) -> Result<(Vec<A>, Vec<B>), Failure> {
+        if !self.measures(name) {
+            return Ok((users, others));
+        }
+        let (server, other) = (self.server(side)?, self.server(other_side)?);
+        let mut row = Row::new(name, other_name, users.len());
         let warm_up = Duration::from_secs(1);
-        (_, ours) = load::run(self.setting.server.address, ours, warm_up).await?;
-        (_, theirs) = load::run(self.setting.yardstick.address, theirs, warm_up).await?;
+        (_, users) = load::run(server.address, users, warm_up).await?;
+        (_, others) = load::run(other.address, others, warm_up).await?;
         let duration = Duration::from_secs(self.options.seconds);
         for _ in 0..self.options.repetitions {
-            let before = self.setting.cpu(&Side::Ours);
-            let (measured, users) = load::run(self.setting.server.address, ours, duration).await?;
-            row.ours
-                .push((measured, self.setting.cpu(&Side::Ours).since(before)));
-            ours = users;
-            let before = self.setting.cpu(&Side::Yardstick);
-            let (measured, users) =
-                load::run(self.setting.yardstick.address, theirs, duration).await?;
-            row.yardstick
-                .push((measured, self.setting.cpu(&Side::Yardstick).since(before)));
-            theirs = users;
+            let before = self.setting.cpu(server);
+            let measured;
+            (measured, users) = load::run(server.address, users, duration).await?;
+            let cpu = self.setting.cpu(server).since(before);
+            row.ours.push((measured, cpu));
+            let before = self.setting.cpu(other);
+            let measured;
+            (measured, others) = load::run(other.address, others, duration).await?;
+            let cpu = self.setting.cpu(other).since(before);
+            row.yardstick.push((measured, cpu));
         }
-        note(&row.to_string());
-        self.table.rows.push(row);
-        Ok(ours)
+        self.add(row);
+        Ok((users, others))
     }
 
     /// Sessions, while eight users sign in; the yardstick verifies passwords for eight beside its reads.
     async fn beside_sign_ins(&mut self) -> Result<(), Failure> {
         let name = "session beside 8 signIn";
-        if !name.contains(&self.options.only) {
+        if !self.measures(name) {
             return Ok(());
         }
         let connections = 4;
-        let (server, yardstick) = (&self.setting.server, &self.setting.yardstick);
+        let (server, yardstick) = (&self.setting.ours.server, &self.setting.yardstick);
         let ours = (
-            server.address,
-            self.sessions(connections),
-            users::sign_ins(self.setting.others(8)),
+            server,
+            self.setting.ours.sessions(connections),
+            users::sign_ins(self.setting.ours.others(8)),
         );
         let theirs = (
-            yardstick.address,
+            yardstick,
             users::selects(connections),
             users::verifications(8),
         );
         let mut row = Row::new(name, "one SELECT beside 8 Argon2id", connections);
         let duration = Duration::from_secs(self.options.seconds);
         for _ in 0..self.options.repetitions {
-            for ((address, readers, others), side, into) in [
-                (&ours, Side::Ours, &mut row.ours),
-                (&theirs, Side::Yardstick, &mut row.yardstick),
-            ] {
-                let before = self.setting.cpu(&side);
+            for ((server, readers, others), into) in
+                [(&ours, &mut row.ours), (&theirs, &mut row.yardstick)]
+            {
+                let before = self.setting.cpu(server);
                 let ((mut measured, _), (others, _)) = try_join!(
-                    load::run(*address, readers.clone(), duration),
-                    load::run(*address, others.clone(), duration),
+                    load::run(server.address, readers.clone(), duration),
+                    load::run(server.address, others.clone(), duration),
                 )?;
                 measured.errors += others.errors;
-                into.push((measured, self.setting.cpu(&side).since(before)));
+                into.push((measured, self.setting.cpu(server).since(before)));
             }
         }
-        note(&row.to_string());
-        self.table.rows.push(row);
+        self.add(row);
         Ok(())
     }
 
-    /// Two requests of ours, one by one.
-    async fn compare_ours(
-        &mut self,
-        name: &str,
-        ours: Repeat,
-        other_name: &str,
-        other: Repeat,
-    ) -> Result<(), Failure> {
-        if !name.contains(&self.options.only) {
-            return Ok(());
-        }
-        let mut row = Row::new(name, other_name, 1);
-        let duration = Duration::from_secs(self.options.seconds);
-        for _ in 0..self.options.repetitions {
-            for (user, into) in [(&ours, &mut row.ours), (&other, &mut row.yardstick)] {
-                let before = self.setting.cpu(&Side::Ours);
-                let (measured, _) =
-                    load::run(self.setting.server.address, vec![user.clone()], duration).await?;
-                into.push((measured, self.setting.cpu(&Side::Ours).since(before)));
-            }
-        }
+    fn add(&mut self, row: Row) {
         note(&row.to_string());
         self.table.rows.push(row);
-        Ok(())
-    }
-
-    fn sessions(&self, connections: usize) -> Vec<Repeat> {
-        let user = |(token, id): (String, String)| Repeat {
-            body: body(SESSION, &json!({})),
-            token: Some(token),
-            place: "/data/session/id",
-            expected: Some(id.into()),
-        };
-        self.setting
-            .access_tokens(connections)
-            .into_iter()
-            .map(user)
-            .collect()
-    }
-}
-
-/// A refresh keeps its chain from one scenario to the next.
-impl Setting {
-    /// Of the first accounts: sign-ins end sessions of the last ones.
-    fn chains(&self, connections: usize) -> Vec<Refresh> {
-        self.refresh_tokens[..connections].to_vec()
-    }
-
-    fn keep(&mut self, chains: Vec<Refresh>) {
-        self.refresh_tokens.splice(..chains.len(), chains);
     }
 }

@@ -35,12 +35,14 @@ impl Row {
     }
 }
 
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
 fn medians(runs: &[(Measured, Cpu)]) -> Medians {
-    let of = |value: &dyn Fn(&(Measured, Cpu)) -> f64| {
-        let mut values: Vec<f64> = runs.iter().map(value).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
+    let of = |value: &dyn Fn(&(Measured, Cpu)) -> f64| median(runs.iter().map(value));
     let each = |time: Duration, run: &Measured| micros(time) / run.latencies.len().max(1) as f64;
     Medians {
         rate: of(&|(run, _)| run.rate()),
@@ -58,6 +60,8 @@ fn micros(time: Duration) -> f64 {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let turns = self.ours.iter().zip(&self.yardstick);
+        let ratio = median(turns.map(|((ours, _), (theirs, _))| ours.rate() / theirs.rate()));
         let (ours, theirs) = (medians(&self.ours), medians(&self.yardstick));
         write!(
             f,
@@ -67,7 +71,7 @@ impl fmt::Display for Row {
             ours.rate,
             self.yardstick_name,
             theirs.rate,
-            ours.rate / theirs.rate,
+            ratio,
             ours.server,
             ours.database,
             theirs.server,

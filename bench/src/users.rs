@@ -35,6 +35,16 @@ impl User for Repeat {
     }
 }
 
+/// Whoever has no token.
+pub(crate) fn anonymous() -> Repeat {
+    Repeat {
+        body: body("{ __typename }", &json!({})),
+        token: None,
+        place: "/data/__typename",
+        expected: Some("Query".into()),
+    }
+}
+
 /// One session's chain of refresh tokens.
 #[derive(Clone)]
 pub(crate) struct Refresh {
