@@ -21,7 +21,9 @@ client_package := clients/typescript
 playground := playground
 playground_sources := schema.graphql $(shell find $(playground)/src $(playground)/operations $(playground)/public -type f -not -path '*/generated/*') \
 	$(addprefix $(playground)/,index.html codegen.ts tsconfig.json vite.config.ts)
-print_schema := $(CARGO) run --quiet $(CARGO_FLAGS) -- schema
+# With what cargo builds for the tests in Rust: without it, dependencies have fewer features, and many are built again.
+build_for_tests := $(CARGO) build $(CARGO_FLAGS) --workspace --bins --examples
+binary := $${CARGO_TARGET_DIR:-target}/debug/sessiongraph
 
 .PHONY: help
 help: ## List the targets
@@ -52,32 +54,32 @@ test-schema: $(schema_tools)/node_modules/.package-lock.json ## Read schema.grap
 
 .PHONY: test-http
 test-http: $(graphql_over_http)/node_modules/.package-lock.json ## Audit the server against GraphQL over HTTP
-	$(CARGO) build $(CARGO_FLAGS)
+	$(build_for_tests)
 	npm --prefix $(graphql_over_http) test
 
 .PHONY: test-csrf
 test-csrf: test-tools $(csrf)/node_modules/.package-lock.json ## Attack the server by pages of other origins, in a browser
-	$(CARGO) build $(CARGO_FLAGS)
+	$(build_for_tests)
 	npm --prefix $(csrf) test
 
 .PHONY: test-gateways
 test-gateways: $(gateways)/node_modules/.package-lock.json ## Put real federation gateways in front of the server
-	$(CARGO) build $(CARGO_FLAGS)
+	$(build_for_tests)
 	npm --prefix $(gateways) test
 
 .PHONY: test-clients
 test-clients: test-tools $(clients)/node_modules/.package-lock.json $(client_package)/node_modules/.package-lock.json $(csrf)/node_modules/.package-lock.json ## Run GraphQL clients, by their recipes, against the server
-	$(CARGO) build $(CARGO_FLAGS)
+	$(build_for_tests)
 	npm --prefix $(clients) test
 
 .PHONY: test-playground
 test-playground: test-tools playground ## Drive the playground of the real server with a browser
-	$(CARGO) build $(CARGO_FLAGS)
+	$(build_for_tests)
 	npm --prefix $(playground) test
 
 .PHONY: screenshots
 screenshots: test-tools playground ## Take the pictures in docs/images anew, of the real page
-	$(CARGO) build $(CARGO_FLAGS)
+	$(build_for_tests)
 	npm --prefix $(playground) run screenshots
 
 .PHONY: bench
@@ -105,7 +107,7 @@ fuzz: test-tools ## Try CASES mutated inputs, others each time, at every door (d
 
 .PHONY: schemathesis
 schemathesis: ## Let schemathesis ask the server for three minutes (DURATION=)
-	$(CARGO) build $(CARGO_FLAGS)
+	$(build_for_tests)
 	scripts/schemathesis $(or $(DURATION),180)
 
 .PHONY: bench-timing
@@ -115,7 +117,7 @@ bench-timing: ## Time failing sign-ins of each kind on a release build (ROUNDS=)
 
 .PHONY: deny
 deny: ## Check licences, sources and duplicates of all dependencies (installs cargo-deny)
-	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny --version '^0.20'
+	@command -v cargo-deny >/dev/null || $(CARGO) install --debug --locked cargo-deny --version '^0.20'
 	$(CARGO) deny $(CARGO_FLAGS) check licenses bans sources
 
 .PHONY: check
@@ -144,19 +146,22 @@ doc: ## Build the documentation, warnings are errors
 .PHONY: check-schema
 check-schema: ## Check that schema.graphql is what the server says
 	@mkdir -p target
-	$(print_schema) >target/schema.graphql
+	$(build_for_tests)
+	$(binary) schema >target/schema.graphql
 	@diff -u schema.graphql target/schema.graphql || { echo 'schema.graphql is out of date: make schema' >&2; exit 1; }
 
 .PHONY: schema
 schema: ## Write schema.graphql anew
 	@mkdir -p target
-	$(print_schema) >target/schema.graphql
+	$(build_for_tests)
+	$(binary) schema >target/schema.graphql
 	@cp target/schema.graphql schema.graphql
 
 .PHONY: docs-configuration
 docs-configuration: ## Write docs/configuration.md anew
 	@mkdir -p target
-	$(CARGO) run --quiet $(CARGO_FLAGS) -- config --reference >target/configuration.md
+	$(build_for_tests)
+	$(binary) config --reference >target/configuration.md
 	@cp target/configuration.md docs/configuration.md
 
 .PHONY: book
