@@ -314,3 +314,14 @@ async fn what_is_counted_is_there_for_prometheus() {
     let without = Folder::new().serve(&["--metrics", "false"]);
     assert_eq!(without.get("/metrics").await.status(), 404);
 }
+
+/// Its memory under sign-ins depends on it, and nothing else would show that the linker left it out.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn memory_comes_from_mimalloc() {
+    let folder = Folder::new();
+    let mut command = folder.command(&["--version"]);
+    let output = command.env("MIMALLOC_VERBOSE", "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("mimalloc: process init"), "{said}");
+}
