@@ -95,7 +95,10 @@ impl KeptConnections {
     async fn take(&self) -> Result<Kept, DbErr> {
         let now = Instant::now();
         // The one that was used last: the others may become idle.
-        while let Some(kept) = self.state().idle.pop() {
+        loop {
+            let Some(kept) = self.state().idle.pop() else {
+                break;
+            };
             if !kept.is_over(now) && !self.pool.is_closed() {
                 return Ok(kept);
             }
