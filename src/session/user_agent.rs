@@ -107,8 +107,8 @@ fn parse(user_agent: &str) -> UserAgentFamilies {
     let Some(result) = Parser::new().parse(user_agent) else {
         return UserAgentFamilies::default();
     };
-    // "HTTP Library" is no browser, and no two programs are the same because both are none.
-    let is_program = result.category == "misc";
+    // "HTTP Library" is no browser, and no two programs or crawlers are the same because both are unknown.
+    let is_program = result.category == "misc" || result.name == "misc crawler";
     let known = |value: &str| {
         (!is_program && !value.is_empty() && value != VALUE_UNKNOWN).then(|| value.to_owned())
     };
@@ -220,6 +220,9 @@ mod tests {
         expect(CHROME_PHONE, "Chrome", "Android", DeviceKind::Mobile);
         expect(CHROME_TABLET, "Chrome", "Android", DeviceKind::Tablet);
         assert_eq!(summary(GOOGLEBOT).2, Some(DeviceKind::Bot));
+        let crawler = "FooBot/1.0 (+http://foo.example)";
+        assert_eq!(summary(crawler).0, None);
+        assert_eq!(summary(crawler).2, Some(DeviceKind::Bot));
         assert_eq!(summary("something nobody knows"), (None, None, None));
         assert_eq!(summary("curl/8.14.1"), (None, None, None));
     }
