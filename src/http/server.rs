@@ -8,7 +8,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue, Method, header},
     middleware, routing,
     serve::ListenerExt,
@@ -218,14 +218,16 @@ fn without_unusable_id(mut request: Request) -> Request {
     request
 }
 
-/// What a request's log lines say of it. Not the query string, which may hold variables, nor any header but its id.
+/// What a request's log lines say of it. Not a path that there is none of, which may be anything, nor the query string,
+/// which may hold variables, nor any header but its id.
 fn span(request: &Request) -> Span {
     let id = request
         .headers()
         .get(REQUEST_ID)
         .and_then(|id| id.to_str().ok());
+    let path = request.extensions().get().map(MatchedPath::as_str);
     let trace_id = field::Empty;
-    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id, trace_id)
+    tracing::info_span!("request", method = %request.method(), path, id, trace_id)
 }
 
 fn cors(origins: &[HeaderValue]) -> CorsLayer {
