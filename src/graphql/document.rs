@@ -90,7 +90,7 @@ pub(crate) fn fill_in<'a>(
 }
 
 /// The value of a variable: as given, or its default.
-fn variable<'a>(
+pub(super) fn variable<'a>(
     operation: &'a OperationDefinition,
     variables: &'a Variables,
     name: &Name,

@@ -24,7 +24,9 @@ use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
     document::{data_of_request, look, selected_operation},
+    empty_selections::{self, unmark},
     errors::{RequestId, Stage, finish},
+    variable_usages::misplaced,
     variables::misfits,
 };
 
@@ -48,6 +50,8 @@ struct State {
     /// Variables that do not fit: said once the document itself is found to be valid.
     misfits: Vec<ServerError>,
     failed: Failed,
+    /// Whether selections that may be empty have a mark, which no answer has.
+    marked: bool,
 }
 
 /// What failed in one execution.
@@ -105,8 +109,11 @@ impl ErrorHandling {
     /// A request is ready for validation.
     pub(super) fn prepared(&self, registry: &Registry, request: &mut Request) {
         let found = look(request, |document, name, variables| {
-            selected_operation(document, name)
-                .map(|operation| misfits(registry, &operation.node, variables))
+            selected_operation(document, name).map(|operation| {
+                let mut found = misfits(registry, &operation.node, variables);
+                found.extend(misplaced(registry, document, &operation.node, variables));
+                found
+            })
         });
         if let Some(misfits) = found.flatten().filter(|misfits| !misfits.is_empty()) {
             self.state().misfits = misfits;
@@ -117,10 +124,18 @@ impl ErrorHandling {
         &self,
         parsed: ServerResult<ExecutableDocument>,
     ) -> ServerResult<ExecutableDocument> {
-        parsed.map_err(|mut error| {
-            self.finish(std::slice::from_mut(&mut error), Stage::Parsing);
-            error
-        })
+        match parsed {
+            Ok(mut document) => {
+                if empty_selections::mark(&mut document) {
+                    self.state().marked = true;
+                }
+                Ok(document)
+            }
+            Err(mut error) => {
+                self.finish(std::slice::from_mut(&mut error), Stage::Parsing);
+                Err(error)
+            }
+        }
     }
 
     pub(super) fn validated(
@@ -146,6 +161,9 @@ impl ErrorHandling {
 
     pub(super) fn executed(&self, mut response: Response) -> Response {
         let failed = std::mem::take(&mut self.state().failed);
+        if self.state().marked {
+            unmark(&mut response.data);
+        }
         if failed.nulled.contains(&Vec::new()) {
             response.data = Value::Null;
         }
@@ -180,9 +198,14 @@ impl ErrorHandling {
         &self,
         node: &QueryPathNode<'_>,
         return_type: &str,
-        resolved: ServerResult<Option<Value>>,
+        mut resolved: ServerResult<Option<Value>>,
     ) -> Option<Value> {
         let mut state = self.state();
+        if state.marked
+            && let Ok(Some(value)) = &mut resolved
+        {
+            unmark(value);
+        }
         let failed = &mut state.failed;
         let value = match resolved {
             Ok(value) if failed.nulled.is_empty() => return value,

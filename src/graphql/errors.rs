@@ -119,14 +119,22 @@ fn validation_failed(message: &str) -> Error {
 
 /// Whether the library says so when it reads a field's arguments.
 fn is_of_input(message: &str) -> bool {
-    ["Failed to parse", "Invalid value", "Variable "]
-        .iter()
-        .any(|start| message.starts_with(start))
+    let starts = [
+        "Expected input type",
+        "Failed to parse",
+        "Invalid value",
+        "Variable ",
+    ];
+    starts.iter().any(|start| message.starts_with(start)) || message.contains(WITHIN_INPUT)
 }
+
+/// So ends what the library says of a value within another one.
+const WITHIN_INPUT: &str = "(occurred while parsing";
 
 /// The library's text, without what it repeats of the client's values: those may be passwords and tokens.
 fn without_values(message: &str) -> String {
-    if message.starts_with("Failed to parse") || message.contains("found") {
+    let of_a_value = message.starts_with("Failed to parse") || message.contains(WITHIN_INPUT);
+    if of_a_value || message.contains("found") {
         return "A value is not of its type.".to_owned();
     }
     match message.split_once(" does not contain the value") {
@@ -137,6 +145,8 @@ fn without_values(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use async_graphql::PathSegment;
+
     use super::*;
 
     fn finished(error: Error) -> ServerError {
@@ -184,6 +194,24 @@ mod tests {
             extension(&library, "code").as_deref(),
             Some("\"GRAPHQL_VALIDATION_FAILED\"")
         );
+    }
+
+    #[test]
+    fn what_the_library_says_of_a_value_is_of_the_request_and_repeats_nothing() {
+        for text in [
+            "Expected input type \"String\", found [\"s3cr3t\"]. (occurred while parsing \"SignInInput\")",
+            "the string is s3cr3t (occurred while parsing \"SignInInput\")",
+            "Failed to parse \"Int\": s3cr3t",
+        ] {
+            let mut error = ServerError::new(text, None);
+            error.path = vec![PathSegment::Field("signIn".to_owned())];
+            finish(&mut error, Stage::Execution, None);
+            assert_eq!(error.message, "A value is not of its type.");
+            assert_eq!(
+                extension(&error, "code").as_deref(),
+                Some("\"GRAPHQL_VALIDATION_FAILED\"")
+            );
+        }
     }
 
     #[test]

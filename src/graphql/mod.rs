@@ -8,6 +8,7 @@ mod current;
 pub(crate) mod document;
 mod document_size;
 mod documents;
+mod empty_selections;
 mod error_extension;
 mod errors;
 mod guards;
@@ -25,6 +26,7 @@ mod session_extension;
 mod subgraph;
 mod subscription;
 pub mod types;
+mod variable_usages;
 mod variables;
 
 #[cfg(feature = "server")]

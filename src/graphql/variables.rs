@@ -4,7 +4,7 @@
 //! fails in the resolver's arguments, when the fields of a mutation before it have been executed.
 
 use async_graphql::{
-    ServerError, Value, Variables,
+    Pos, ServerError, Value, Variables,
     parser::types::{OperationDefinition, VariableDefinition},
     registry::{MetaType, MetaTypeName, Registry},
 };
@@ -25,12 +25,16 @@ pub(super) fn misfits(
             let (name, ty) = (&definition.node.name.node, &definition.node.var_type.node);
             // Never the value: it may be a password.
             let message = format!("The variable ${name} has to be of type {ty}.");
-            let mut error =
-                request_error(ErrorKind::GraphqlValidationFailed(message.into()).into());
-            error.locations.push(definition.pos);
-            error
+            misfit(message, definition.pos)
         })
         .collect()
+}
+
+/// What is said of a variable, at a place of the document.
+pub(super) fn misfit(message: String, pos: Pos) -> ServerError {
+    let mut error = request_error(ErrorKind::GraphqlValidationFailed(message.into()).into());
+    error.locations.push(pos);
+    error
 }
 
 fn fits(registry: &Registry, definition: &VariableDefinition, variables: &Variables) -> bool {
@@ -41,7 +45,7 @@ fn fits(registry: &Registry, definition: &VariableDefinition, variables: &Variab
 }
 
 /// Whether a value is of a type; a type that there is none of is for validation to refuse.
-fn is_of_type(registry: &Registry, ty: &str, value: &Value) -> bool {
+pub(super) fn is_of_type(registry: &Registry, ty: &str, value: &Value) -> bool {
     let name = match MetaTypeName::create(ty) {
         MetaTypeName::NonNull(ty) => {
             return *value != Value::Null && is_of_type(registry, ty, value);

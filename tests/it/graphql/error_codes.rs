@@ -18,6 +18,15 @@ fn assert_error(answer: &Answer, extensions: &Value) {
 const SECRET: &str = "s3cr3tValue";
 const SIGN_UP: &str =
     "mutation ($input: SignUpInput!) { signUp(input: $input) { account { id } } }";
+/// Nobody signs up where the field after it cannot be executed.
+const BEFORE_A_MISFIT: &str = r#"mutation ($p: String) {
+  signUp(input: { username: "ada", password: "correct horse" }) { account { id } }
+  signIn(input: { identifier: "ada", password: $p }) { account { id } }
+}"#;
+const BEFORE_AN_UNKNOWN_FIELD: &str = r#"mutation ($p: String) {
+  signUp(input: { username: "ada", password: "correct horse" }) { account { id } }
+  logout(input: { token: $p, nothing: $p })
+}"#;
 
 on_each_database! {
     async fn a_name_that_is_taken_is_said_so(database: TestDatabase) {
@@ -93,6 +102,16 @@ on_each_database! {
             ("query ($by: AccountBy!) { account(by: $by) { id } }", json!({ "by": { "id": "1", "email": "x" } }), "GRAPHQL_VALIDATION_FAILED"),
             ("query ($by: AccountBy!) { account(by: $by) { id } }", json!({ "by": {} }), "GRAPHQL_VALIDATION_FAILED"),
             ("query ($n: Int) { accounts(first: $n) { totalCount } }", json!({ "n": "many" }), "GRAPHQL_VALIDATION_FAILED"),
+            // Variables where they may not be, and arguments that are not whole without those that are not given.
+            ("query ($by: AccountBy) { account(by: $by) { id } }", json!({}), "GRAPHQL_VALIDATION_FAILED"),
+            ("query ($id: ID) { account(by: { id: $id }) { id } }", json!({}), "GRAPHQL_VALIDATION_FAILED"),
+            ("query ($id: ID) { ...F } fragment F on Query { account(by: { id: $id }) { id } }", json!({}), "GRAPHQL_VALIDATION_FAILED"),
+            ("query ($id: String!) { account(by: { id: $id }) { id } }", json!({ "id": "1" }), "GRAPHQL_VALIDATION_FAILED"),
+            ("query ($first: [Int]) { viewer { sessions(first: $first) { totalCount } } }", json!({}), "GRAPHQL_VALIDATION_FAILED"),
+            ("query ($skip: Boolean) { session @skip(if: $skip) { id } }", json!({}), "GRAPHQL_VALIDATION_FAILED"),
+            ("query ($name: String) { account(by: { email: \"a@x\", username: $name }) { id } }", json!({}), "GRAPHQL_VALIDATION_FAILED"),
+            (BEFORE_A_MISFIT, json!({}), "GRAPHQL_VALIDATION_FAILED"),
+            (BEFORE_AN_UNKNOWN_FIELD, json!({}), "GRAPHQL_VALIDATION_FAILED"),
             (SIGN_UP, json!({ "input": { "username": "ada" } }), "GRAPHQL_VALIDATION_FAILED"),
             (SIGN_UP, json!({ "input": { "username": "ada", "password": PASSWORD, "transport": "PIGEON" } }), "GRAPHQL_VALIDATION_FAILED"),
         ] {
@@ -107,12 +126,31 @@ on_each_database! {
         assert_eq!(app.count("accounts").await, 0);
     }
 
+    async fn variables_may_be_left_out_where_nothing_is_required(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let ada = app.signed_in(&app.sign_up("ada").await);
+        for (document, variables) in [
+            ("query ($first: Int, $after: String) { viewer { sessions(first: $first, after: $after) { totalCount } } }", json!({})),
+            ("query ($first: Int!) { viewer { sessions(first: $first) { totalCount } } }", json!({ "first": 1 })),
+            ("query ($skip: Boolean = false) { session @skip(if: $skip) { id } }", json!({})),
+            ("query ($skip: Boolean! = true) { ...F @skip(if: $skip) viewer { id } } fragment F on Query { session { id } }", json!({})),
+            ("query ($status: SessionStatus) { viewer { sessions(status: $status) { totalCount } } }", json!({ "status": "ACTIVE" })),
+            ("mutation ($mode: InvalidateSessionsMode!, $id: ID) { invalidateSessions(input: { mode: $mode, sessionId: $id }) }", json!({ "mode": "OTHERS" })),
+        ] {
+            let answer = ada.run(document, variables).await;
+            assert!(answer.errors().is_empty(), "{document}: {:#}", answer.body);
+        }
+    }
+
     async fn no_message_repeats_a_secret_of_the_client(database: TestDatabase) {
         let app = TestApp::new(&database).await;
         let documents = [
             (SIGN_UP, json!({ "input": { "username": "ada", "password": [SECRET] } })),
             (SIGN_UP, json!({ "input": { "username": "ada", "password": { "x": SECRET } } })),
             (SIGN_UP, json!({ "input": SECRET })),
+            (r#"mutation ($p: String, $x: String) { signIn(input: { identifier: "ada", password: [$p, $x] }) { account { id } } }"#, json!({ "p": SECRET })),
+            (r#"mutation ($x: String) { logout(input: { token: ["s3cr3tValue", $x] }) }"#, json!({})),
+            (r#"mutation ($x: Int) { signUp(input: [{ username: "ada", password: "s3cr3tValue" }, $x]) { account { id } } }"#, json!({})),
             (SIGN_UP, json!({ "input": { "username": "ada", "password": PASSWORD, "transport": SECRET } })),
             ("mutation ($t: TokenTransport) { refreshTokens(input: { transport: $t }) { refreshOutcome } }", json!({ "t": SECRET })),
             ("mutation ($t: LogoutInput) { logout(input: $t) }", json!({ "t": { "token": [SECRET] } })),

@@ -3,6 +3,7 @@
 mod actions;
 mod change_password;
 mod current_session;
+mod empty_selections;
 mod enumeration;
 mod error_codes;
 mod errors;
