@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::{BadRequest, Format};
 
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// What `Cache-Control` says of every answer.
+pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// What was executed for one HTTP request.
 #[derive(Debug)]

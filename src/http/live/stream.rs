@@ -17,7 +17,10 @@ use mime::Mime;
 use serde_json::json;
 
 use super::operation;
-use crate::{http::App, request::SessionRequest};
+use crate::{
+    http::{App, graphql_over_http::NO_STORE},
+    request::SessionRequest,
+};
 
 /// How often a silent stream shows that it lives; proxies cut one that does not.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -53,8 +56,8 @@ pub(crate) fn stream_format(headers: &HeaderMap) -> Option<StreamFormat> {
         })
 }
 
-/// Runs an operation and writes its responses as they come. The stream completes when the caller's token expires.
-pub(crate) fn respond(
+/// Runs a subscription and writes its responses as they come. The stream completes when the caller's token expires.
+pub(crate) fn subscribe(
     app: &Arc<App>,
     format: StreamFormat,
     request: Request,
@@ -66,36 +69,30 @@ pub(crate) fn respond(
         has_response_headers: false,
         ..session_request
     };
-    let mut request = request;
-    let subscribes = operation::subscribes(app, &mut request);
     let responses = until_token_end(
         app,
-        subscribes,
         session_request.clone(),
         operation::run(Arc::clone(app), request, session_request, id),
     );
-    let mut response = match format {
+    match format {
         StreamFormat::EventStream => event_stream(responses),
         StreamFormat::Multipart => multipart(responses),
-    };
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    }
 }
 
-/// A subscription ends with its token, and with the server; an answer that is under way is not cut off.
+/// The one response of a query or mutation, as a stream of events that is complete with it.
+pub(crate) fn event(response: Response) -> http::Response<Body> {
+    event_stream(stream::iter([response]))
+}
+
+/// A subscription ends with its token, and with the server.
 fn until_token_end(
     app: &Arc<App>,
-    subscribes: bool,
     request: SessionRequest,
     responses: impl Stream<Item = Response> + Send + 'static,
 ) -> impl Stream<Item = Response> + Send + 'static {
     let app = Arc::clone(app);
     let end = async move {
-        if !subscribes {
-            return std::future::pending().await;
-        }
         let ends_at = app.sessions.token_end(&request).await;
         let left = ends_at.map(|at| {
             (at - app.sessions.clock().now())
@@ -126,9 +123,13 @@ fn event_stream(responses: impl Stream<Item = Response> + Send + 'static) -> htt
             Event::default().event("complete").data("{}")
         }))
         .map(Ok::<_, std::convert::Infallible>);
-    Sse::new(events)
+    let mut response = Sse::new(events)
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response()
+        .into_response();
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, NO_STORE);
+    response
 }
 
 /// Each part is followed by the delimiter of the next one at once: clients take a part for whole when they see that.
@@ -153,8 +154,8 @@ fn multipart(responses: impl Stream<Item = Response> + Send + 'static) -> http::
     let mut response = http::Response::new(Body::from_stream(
         written.map(Ok::<_, std::convert::Infallible>),
     ));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(MULTIPART));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MULTIPART));
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
     response
 }
