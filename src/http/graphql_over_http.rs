@@ -21,7 +21,7 @@ mod response;
 
 pub(super) use media_type::{Format, negotiate};
 pub(super) use request::{Operations, ensure_query_over_get, read_get, read_post};
-pub(super) use response::{NO_STORE, Responses, never_executed, refuse, respond};
+pub(super) use response::{Answer, NO_STORE, Responses, never_executed, refuse, respond};
 
 /// An HTTP request that GraphQL over HTTP does not know; nothing of it was executed.
 ///

@@ -96,7 +96,7 @@ pub(crate) fn never_executed(response: &Response) -> bool {
 ///
 /// `data` is absent, not null, where the request was never executed.
 #[derive(Serialize)]
-struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [ServerError],
     #[serde(skip_serializing_if = "Option::is_none")]

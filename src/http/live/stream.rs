@@ -18,7 +18,10 @@ use serde_json::json;
 
 use super::operation;
 use crate::{
-    http::{App, graphql_over_http::NO_STORE},
+    http::{
+        App,
+        graphql_over_http::{Answer, NO_STORE},
+    },
     request::SessionRequest,
 };
 
@@ -117,7 +120,7 @@ fn event_stream(responses: impl Stream<Item = Response> + Send + 'static) -> htt
         .map(|response| {
             Event::default()
                 .event("next")
-                .data(json!(response).to_string())
+                .data(json!(Answer::from(&response)).to_string())
         })
         .chain(stream::once(async {
             Event::default().event("complete").data("{}")
@@ -143,7 +146,7 @@ fn multipart(responses: impl Stream<Item = Response> + Send + 'static) -> http::
         Some((Some("{}".to_owned()), ()))
     });
     let bodies = responses
-        .map(|response| Some(json!({ "payload": response }).to_string()))
+        .map(|response| Some(json!({ "payload": Answer::from(&response) }).to_string()))
         .chain(stream::once(async { None }));
     let parts = stream::select(bodies, beats)
         .take_while(|body| std::future::ready(body.is_some()))

@@ -171,6 +171,24 @@ on_each_database! {
         assert_eq!((only_event(&answer), answer.set_cookies().len()), (json!({ "data": { "createSession": { "tokens": null } } }), 2));
     }
 
+    async fn what_was_never_executed_has_no_data(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let client = app.anonymous().with("accept", "text/event-stream");
+        let hash = json!({ "persistedQuery": { "version": 1, "sha256Hash": "0".repeat(64) } });
+        for (request, code) in [
+            (json!({ "query": "query { nope }" }), "GRAPHQL_VALIDATION_FAILED"),
+            (json!({ "query": "subscription { nope }" }), "GRAPHQL_VALIDATION_FAILED"),
+            (json!({ "query": "{" }), "GRAPHQL_PARSE_FAILED"),
+            (json!({ "extensions": hash }), "PERSISTED_QUERY_NOT_FOUND"),
+        ] {
+            let answer = only_event(&client.post(&request).await);
+            assert_eq!((&answer["errors"][0]["extensions"]["code"], answer.get("data")), (&json!(code), None), "{answer}");
+        }
+        let parts = app.anonymous().with("accept", MULTIPART).query("subscription { nope }").await;
+        let said = parts.body.as_str().unwrap();
+        assert!(said.contains(r#"{"payload":{"errors":[{"#) && !said.contains(r#""data""#), "{said}");
+    }
+
     async fn a_stream_completes_when_its_token_expires(database: TestDatabase) {
         const TTL: Duration = Duration::from_secs(2);
         let app = TestApp::with(&database, &[], |policy| {
