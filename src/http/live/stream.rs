@@ -13,14 +13,13 @@ use axum::{
     },
 };
 use futures_util::{Stream, StreamExt, stream};
-use mime::Mime;
 use serde_json::json;
 
 use super::operation;
 use crate::{
     http::{
         App,
-        graphql_over_http::{Answer, NO_STORE},
+        graphql_over_http::{Answer, NO_STORE, accepted_media},
     },
     request::SessionRequest,
 };
@@ -41,22 +40,13 @@ pub(crate) enum StreamFormat {
 
 /// The stream that a client accepts, if it accepts one.
 pub(crate) fn stream_format(headers: &HeaderMap) -> Option<StreamFormat> {
-    let accepted = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let ranges = accepted
-        .flat_map(|value| value.split(','))
-        .filter_map(|range| range.trim().parse::<Mime>().ok());
-    ranges
-        .into_iter()
-        .find_map(|range| match range.essence_str() {
-            "text/event-stream" => Some(StreamFormat::EventStream),
-            "multipart/mixed" if range.get_param("subscriptionSpec").is_some() => {
-                Some(StreamFormat::Multipart)
-            }
-            _ => None,
-        })
+    accepted_media(headers).find_map(|media| match media.essence_str() {
+        "text/event-stream" => Some(StreamFormat::EventStream),
+        "multipart/mixed" if media.get_param("subscriptionSpec").is_some() => {
+            Some(StreamFormat::Multipart)
+        }
+        _ => None,
+    })
 }
 
 /// Runs a subscription and writes its responses as they come. The stream completes when the caller's token expires.

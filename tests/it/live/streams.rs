@@ -189,6 +189,25 @@ on_each_database! {
         assert!(said.contains(r#"{"payload":{"errors":[{"#) && !said.contains(r#""data""#), "{said}");
     }
 
+    async fn a_stream_is_asked_for_as_json_is(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        for (accept, document, format) in [
+            ("text/event-stream ; q=1", "{ __typename }", "text/event-stream"),
+            ("Text/Event-Stream;q=0.5, text/html", EVENTS, "text/event-stream"),
+            ("multipart/mixed ; subscriptionSpec=\"1.0\"", EVENTS, "multipart/mixed"),
+            ("text/event-stream;q=0, multipart/mixed;subscriptionSpec=\"1.0\"", EVENTS, "multipart/mixed"),
+            ("text/event-stream;q=0, application/json", EVENTS, "application/json"),
+            ("multipart/mixed;subscriptionSpec=\"1.0\";q=0.0, */*", EVENTS, "application/json"),
+        ] {
+            let answer = app.anonymous().with("accept", accept).query(document).await;
+            assert_eq!(answer.status, 200, "{accept}");
+            let found = answer.headers[header::CONTENT_TYPE].to_str().unwrap();
+            assert!(found.starts_with(format), "{accept}: {found}");
+        }
+        let refused = app.anonymous().with("accept", "text/event-stream;q=0").query(EVENTS).await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (406, "BAD_REQUEST"));
+    }
+
     async fn a_stream_completes_when_its_token_expires(database: TestDatabase) {
         const TTL: Duration = Duration::from_secs(2);
         let app = TestApp::with(&database, &[], |policy| {
