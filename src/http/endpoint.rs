@@ -100,25 +100,36 @@ async fn post_plain(
         Ok(read)
     };
     let Some(stream) = stream else {
-        return answer(app, format, id, session_request, read).await;
+        let write = |answered| in_json(format, answered);
+        return answer(app, write, id, session_request, read).await;
     };
     let Ok(mut read) = timeout(app.request_timeout, read).await else {
-        return took_too_long(format, &id);
+        return respond(format, &took_too_long(&id));
     };
-    let is_stream = |request: &mut Request| {
-        (negotiated.is_err() && stream == StreamFormat::EventStream)
-            || operation_type(request) == Some(OperationType::Subscription)
-    };
-    let streams = match &mut read {
-        Ok(Operations::Single(request)) => is_stream(request),
+    let subscribes = match &mut read {
+        Ok(Operations::Single(request)) => {
+            operation_type(request) == Some(OperationType::Subscription)
+        }
         _ => false,
     };
+    let only_events = negotiated.is_err() && stream == StreamFormat::EventStream;
     match read {
-        Ok(Operations::Single(request)) if streams => {
-            live::respond(app, stream, *request, session_request, id)
+        Ok(Operations::Single(request)) if subscribes => {
+            live::subscribe(app, stream, *request, session_request, id)
+        }
+        Ok(Operations::Single(request)) if only_events => {
+            let write = |answered| match answered {
+                Ok(Responses::Single(response)) => live::event(*response),
+                answered => in_json(format, answered),
+            };
+            let read = async { Ok(Operations::Single(request)) };
+            Box::pin(answer(app, write, id, session_request, read)).await
         }
         Ok(_) if negotiated.is_err() => refuse(format, &BadRequest::not_acceptable()),
-        read => Box::pin(answer(app, format, id, session_request, async { read })).await,
+        read => {
+            let write = |answered| in_json(format, answered);
+            Box::pin(answer(app, write, id, session_request, async { read })).await
+        }
     }
 }
 
@@ -140,7 +151,8 @@ pub(super) async fn get(
     };
     let session_request = app.http.request(Some(peer.ip()), &Method::GET, headers);
     let id = request_id(&parts);
-    answer(&app, format, id, session_request, async {
+    let write = |answered| in_json(format, answered);
+    answer(&app, write, id, session_request, async {
         let mut request = read_get(query.as_deref().unwrap_or_default())?;
         read_document(&app, &mut request);
         ensure_query_over_get(&mut request)?;
@@ -178,9 +190,10 @@ pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> HttpResponse {
     respond(Format::Json, &Responses::Single(Box::new(answer)))
 }
 
+/// Executes what was read, and writes the answer: only then is it known which cookies go with it.
 async fn answer(
     app: &App,
-    format: Format,
+    write: impl FnOnce(Result<Responses, BadRequest>) -> HttpResponse,
     id: String,
     mut session_request: SessionRequest,
     read: impl Future<Output = Result<Operations, BadRequest>>,
@@ -198,20 +211,24 @@ async fn answer(
         }
         Ok(execute(app, operations, &id).await)
     });
-    let mut response = match timeout(app.request_timeout, executed).await {
-        Ok(Ok(responses)) => respond(format, &responses),
-        Ok(Err(refusal)) => refuse(format, &refusal),
-        Err(_) => took_too_long(format, &id),
-    };
+    let answered = timeout(app.request_timeout, executed).await;
+    let mut response = write(answered.unwrap_or_else(|_| Ok(took_too_long(&id))));
     for cookie in app.http.set_cookies(&session_request) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
 }
 
-fn took_too_long(format: Format, id: &str) -> HttpResponse {
+fn in_json(format: Format, answered: Result<Responses, BadRequest>) -> HttpResponse {
+    match answered {
+        Ok(responses) => respond(format, &responses),
+        Err(refusal) => refuse(format, &refusal),
+    }
+}
+
+fn took_too_long(id: &str) -> Responses {
     let answer = graphql::refusal(Error::unavailable(), Some(id));
-    respond(format, &Responses::Single(Box::new(answer)))
+    Responses::Single(Box::new(answer))
 }
 
 fn request_id(parts: &Parts) -> String {

@@ -19,9 +19,9 @@ mod media_type;
 mod request;
 mod response;
 
-pub(super) use media_type::{Format, negotiate};
+pub(super) use media_type::{Format, accepted_media, negotiate};
 pub(super) use request::{Operations, ensure_query_over_get, read_get, read_post};
-pub(super) use response::{Responses, never_executed, refuse, respond};
+pub(super) use response::{Answer, NO_STORE, Responses, never_executed, refuse, respond};
 
 /// An HTTP request that GraphQL over HTTP does not know; nothing of it was executed.
 ///

@@ -9,7 +9,7 @@ use std::{
 use axum::{
     Router,
     extract::{MatchedPath, Request},
-    http::{HeaderName, HeaderValue, Method, header},
+    http::{self, HeaderName, HeaderValue, Method, header},
     middleware, routing,
     serve::ListenerExt,
 };
@@ -30,8 +30,8 @@ use tower_http::{
 use tracing::{Span, field};
 
 use super::{
-    CookiePolicy, ForwardedHeader, HttpSessions, TrustedProxies, connections, endpoint, pages,
-    playground, traced::traced,
+    CookiePolicy, ForwardedHeader, HttpSessions, TrustedProxies, connections, endpoint,
+    graphql_over_http::NO_STORE, pages, playground, traced::traced,
 };
 use crate::{
     config::{self, Config},
@@ -164,9 +164,11 @@ fn recorder() -> Option<PrometheusHandle> {
 /// All routes. The peer's address has to be in each request (`into_make_service_with_connect_info`).
 pub fn router(app: App) -> Router {
     let app = Arc::new(app);
+    // HEAD and OPTIONS by name: the router would allow HEAD wherever there is a GET.
     let graphql = routing::get(endpoint::get)
         .post(endpoint::post)
-        .head(endpoint::method_not_allowed);
+        .head(endpoint::method_not_allowed)
+        .options(endpoint::method_not_allowed);
     let mut graphql = graphql.fallback(endpoint::method_not_allowed);
     if traces::are_collected() {
         // What panics is answered within the span.
@@ -176,7 +178,6 @@ pub fn router(app: App) -> Router {
         graphql = graphql.layer(in_span);
     }
     let mut router = Router::new()
-        .route("/graphql", graphql)
         .route("/.well-known/jwks.json", routing::get(pages::jwks))
         .route("/health/live", routing::get(pages::live))
         .route("/health/ready", routing::get(pages::ready));
@@ -189,8 +190,15 @@ pub fn router(app: App) -> Router {
         router = router.route("/metrics", routing::get(metrics));
     }
     if !app.allowed_origins.is_empty() {
-        router = router.layer(cors(&app.allowed_origins));
+        let cors = cors(&app.allowed_origins);
+        // Preflights are answered there, and no answer of `/graphql` is for a cache.
+        let around_cors = ServiceBuilder::new()
+            .map_response(never_stored)
+            .layer(cors.clone());
+        graphql = graphql.layer(around_cors);
+        router = router.layer(cors);
     }
+    let router = router.route("/graphql", graphql);
     // One after the other in one layer: the router boxes whatever it adds as a layer of its own.
     let around_all = ServiceBuilder::new()
         .map_request(without_unusable_id)
@@ -199,6 +207,13 @@ pub fn router(app: App) -> Router {
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(CatchPanicLayer::custom(endpoint::panicked));
     router.layer(around_all).with_state(app)
+}
+
+fn never_stored<B>(mut response: http::Response<B>) -> http::Response<B> {
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, NO_STORE);
+    response
 }
 
 /// A client's own request id goes into logs and errors, so it is a short word or none.

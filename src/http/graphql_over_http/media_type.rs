@@ -145,6 +145,14 @@ impl Range {
     }
 }
 
+/// The media ranges that the client accepts by name or wildcard, in its order.
+pub(crate) fn accepted_media(headers: &HeaderMap) -> impl Iterator<Item = Mime> {
+    let ranges = accepted(headers).unwrap_or_default().into_iter();
+    ranges
+        .filter(|range| range.quality > Quality(0))
+        .map(|range| range.media)
+}
+
 /// What the client accepts; none if it says nothing about it.
 fn accepted(headers: &HeaderMap) -> Option<Vec<Range>> {
     let lines = headers.get_all(header::ACCEPT).iter();

@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::{BadRequest, Format};
 
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// What `Cache-Control` says of every answer.
+pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// What was executed for one HTTP request.
 #[derive(Debug)]
@@ -95,7 +96,7 @@ pub(crate) fn never_executed(response: &Response) -> bool {
 ///
 /// `data` is absent, not null, where the request was never executed.
 #[derive(Serialize)]
-struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [ServerError],
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,6 @@ mod stream;
 mod websocket;
 
 pub(super) use self::{
-    stream::{StreamFormat, respond, stream_format},
+    stream::{StreamFormat, event, stream_format, subscribe},
     websocket::upgrade,
 };

@@ -13,11 +13,16 @@ use axum::{
     },
 };
 use futures_util::{Stream, StreamExt, stream};
-use mime::Mime;
 use serde_json::json;
 
 use super::operation;
-use crate::{http::App, request::SessionRequest};
+use crate::{
+    http::{
+        App,
+        graphql_over_http::{Answer, NO_STORE, accepted_media},
+    },
+    request::SessionRequest,
+};
 
 /// How often a silent stream shows that it lives; proxies cut one that does not.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -35,26 +40,17 @@ pub(crate) enum StreamFormat {
 
 /// The stream that a client accepts, if it accepts one.
 pub(crate) fn stream_format(headers: &HeaderMap) -> Option<StreamFormat> {
-    let accepted = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let ranges = accepted
-        .flat_map(|value| value.split(','))
-        .filter_map(|range| range.trim().parse::<Mime>().ok());
-    ranges
-        .into_iter()
-        .find_map(|range| match range.essence_str() {
-            "text/event-stream" => Some(StreamFormat::EventStream),
-            "multipart/mixed" if range.get_param("subscriptionSpec").is_some() => {
-                Some(StreamFormat::Multipart)
-            }
-            _ => None,
-        })
+    accepted_media(headers).find_map(|media| match media.essence_str() {
+        "text/event-stream" => Some(StreamFormat::EventStream),
+        "multipart/mixed" if media.get_param("subscriptionSpec").is_some() => {
+            Some(StreamFormat::Multipart)
+        }
+        _ => None,
+    })
 }
 
-/// Runs an operation and writes its responses as they come. The stream completes when the caller's token expires.
-pub(crate) fn respond(
+/// Runs a subscription and writes its responses as they come. The stream completes when the caller's token expires.
+pub(crate) fn subscribe(
     app: &Arc<App>,
     format: StreamFormat,
     request: Request,
@@ -66,36 +62,30 @@ pub(crate) fn respond(
         has_response_headers: false,
         ..session_request
     };
-    let mut request = request;
-    let subscribes = operation::subscribes(app, &mut request);
     let responses = until_token_end(
         app,
-        subscribes,
         session_request.clone(),
         operation::run(Arc::clone(app), request, session_request, id),
     );
-    let mut response = match format {
+    match format {
         StreamFormat::EventStream => event_stream(responses),
         StreamFormat::Multipart => multipart(responses),
-    };
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    }
 }
 
-/// A subscription ends with its token, and with the server; an answer that is under way is not cut off.
+/// The one response of a query or mutation, as a stream of events that is complete with it.
+pub(crate) fn event(response: Response) -> http::Response<Body> {
+    event_stream(stream::iter([response]))
+}
+
+/// A subscription ends with its token, and with the server.
 fn until_token_end(
     app: &Arc<App>,
-    subscribes: bool,
     request: SessionRequest,
     responses: impl Stream<Item = Response> + Send + 'static,
 ) -> impl Stream<Item = Response> + Send + 'static {
     let app = Arc::clone(app);
     let end = async move {
-        if !subscribes {
-            return std::future::pending().await;
-        }
         let ends_at = app.sessions.token_end(&request).await;
         let left = ends_at.map(|at| {
             (at - app.sessions.clock().now())
@@ -120,15 +110,19 @@ fn event_stream(responses: impl Stream<Item = Response> + Send + 'static) -> htt
         .map(|response| {
             Event::default()
                 .event("next")
-                .data(json!(response).to_string())
+                .data(json!(Answer::from(&response)).to_string())
         })
         .chain(stream::once(async {
             Event::default().event("complete").data("{}")
         }))
         .map(Ok::<_, std::convert::Infallible>);
-    Sse::new(events)
+    let mut response = Sse::new(events)
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response()
+        .into_response();
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, NO_STORE);
+    response
 }
 
 /// Each part is followed by the delimiter of the next one at once: clients take a part for whole when they see that.
@@ -142,7 +136,7 @@ fn multipart(responses: impl Stream<Item = Response> + Send + 'static) -> http::
         Some((Some("{}".to_owned()), ()))
     });
     let bodies = responses
-        .map(|response| Some(json!({ "payload": response }).to_string()))
+        .map(|response| Some(json!({ "payload": Answer::from(&response) }).to_string()))
         .chain(stream::once(async { None }));
     let parts = stream::select(bodies, beats)
         .take_while(|body| std::future::ready(body.is_some()))
@@ -153,8 +147,8 @@ fn multipart(responses: impl Stream<Item = Response> + Send + 'static) -> http::
     let mut response = http::Response::new(Body::from_stream(
         written.map(Ok::<_, std::convert::Infallible>),
     ));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(MULTIPART));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MULTIPART));
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
     response
 }

@@ -44,6 +44,20 @@ on_each_database! {
         }
     }
 
+    async fn no_cache_keeps_what_a_preflight_says_of_graphql(database: TestDatabase) {
+        let app = TestApp::with(&database, &[("allowed_origins", "https://app.example")], |_| {}).await;
+        for origin in ["https://app.example", "https://evil.example"] {
+            let headers = preflight(&app, origin).await;
+            assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+            assert_eq!(headers.get(header::ALLOW), None, "HEAD is not allowed");
+        }
+        // Keys are public, and pages of allowed origins may read them.
+        let keys = Request::get("/.well-known/jwks.json").header(header::ORIGIN, "https://app.example");
+        let keys = app.send(keys.body(Body::empty()).unwrap()).await.headers;
+        assert_eq!(keys[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example");
+        assert!(keys[header::CACHE_CONTROL].to_str().unwrap().starts_with("public"));
+    }
+
     async fn a_page_of_an_allowed_origin_has_cookies(database: TestDatabase) {
         let app = TestApp::with(&database, &[("allowed_origins", "https://app.example")], |_| {}).await;
         let mut browser = app.browser();

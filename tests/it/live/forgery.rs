@@ -80,10 +80,9 @@ on_each_database! {
                     let answer = app.send(post(way, content_type, EVENT_STREAM, &cookies, "{ viewer { username } }")).await;
                     assert_eq!(answer.body.to_string().contains("ada"), counts, "{case}: {}", answer.body);
                     assert!(answer.set_cookies().is_empty(), "{case}");
-                    // What is in a stream comes too late for headers: nothing is renewed, whoever asks.
-                    let answer = app.send(post(way, content_type, EVENT_STREAM, refresh, "{ viewer { username } }")).await;
-                    assert!(!answer.body.to_string().contains("ada") && answer.set_cookies().is_empty(), "{case}: {}", answer.body);
                     if !counts {
+                        let answer = app.send(post(way, content_type, EVENT_STREAM, refresh, "{ viewer { username } }")).await;
+                        assert!(!answer.body.to_string().contains("ada") && answer.set_cookies().is_empty(), "{case}: {}", answer.body);
                         let answer = app.send(post(way, content_type, EVENT_STREAM, &cookies, "mutation { logout }")).await;
                         assert!(!answer.body.to_string().contains("true") && answer.set_cookies().is_empty(), "{case}: {}", answer.body);
                     }

@@ -8,11 +8,16 @@ use axum::{
 };
 use futures_util::StreamExt;
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, json};
+use sessiongraph::scope::Scope;
 use tokio::time::timeout;
 
 use super::socket::{EVENTS, Socket};
-use crate::support::{app::TestApp, engine::FIREFOX, on_each_database};
+use crate::support::{
+    app::{Answer, TestApp},
+    engine::{FIREFOX, PASSWORD},
+    on_each_database,
+};
 
 pub(super) const MULTIPART: &str =
     "multipart/mixed;boundary=\"graphql\";subscriptionSpec=\"1.0\",application/json";
@@ -44,6 +49,17 @@ async fn until(body: &mut BodyDataStream, wanted: &str) -> String {
         "{wanted} in {said:?}"
     );
     said
+}
+
+/// The response in a stream of events that has one.
+#[track_caller]
+fn only_event(answer: &Answer) -> Value {
+    let said = answer.body.as_str().unwrap();
+    let event = said
+        .strip_prefix("event: next\ndata: ")
+        .and_then(|rest| rest.strip_suffix("\n\nevent: complete\ndata: {}\n\n"));
+    assert!(event.is_some(), "{said}");
+    serde_json::from_str(event.unwrap()).unwrap()
 }
 
 /// Until the subscription hears of ada's sign-ins; what it said.
@@ -123,6 +139,73 @@ on_each_database! {
         let stream = app.send(subscribe(token, "text/event-stream", "{ viewer { username } }")).await;
         let said = stream.body.as_str().unwrap();
         assert!(said.contains("event: next") && said.contains("ada") && said.contains("event: complete"), "{said}");
+    }
+
+    async fn a_query_or_mutation_has_its_cookies(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let mut browser = app.browser();
+        browser.client = app.anonymous().with("sec-fetch-site", "same-origin").with("accept", "text/event-stream");
+        let sign_in = format!("mutation {{ signIn(input: {{ identifier: \"ada\", password: \"{PASSWORD}\", transport: COOKIE }}) {{ tokens {{ accessToken }} }} }}");
+        let answer = browser.sign_up("ada").await;
+        assert_eq!((&only_event(&answer)["data"]["signUp"]["tokens"], answer.set_cookies().len()), (&json!(null), 2));
+        let answer = browser.query(&sign_in).await;
+        assert_eq!((only_event(&answer), answer.set_cookies().len()), (json!({ "data": { "signIn": { "tokens": null } } }), 2));
+        app.engine.advance(6 * 60);
+        let answer = browser.query("{ viewer { username } }").await;
+        assert_eq!((only_event(&answer), answer.set_cookies().len()), (json!({ "data": { "viewer": { "username": "ada" } } }), 2));
+        assert_eq!(app.count("sessions WHERE generation = 1").await, 1, "it was renewed");
+        let answer = browser.query("mutation { refreshTokens(input: { transport: COOKIE }) { tokens { accessToken } } }").await;
+        assert_eq!((only_event(&answer), answer.set_cookies().len()), (json!({ "data": { "refreshTokens": { "tokens": null } } }), 2));
+        let answer = browser.query("mutation { logout }").await;
+        assert_eq!((only_event(&answer), answer.set_cookies().len()), (json!({ "data": { "logout": true } }), 2));
+        assert!(browser.cookies.is_empty(), "{:?}", browser.cookies);
+        assert_eq!((&answer.headers[header::CONTENT_TYPE], &answer.headers[header::CACHE_CONTROL]), (&"text/event-stream".parse().unwrap(), &"no-store".parse().unwrap()));
+    }
+
+    async fn a_backend_may_ask_for_cookies_in_a_stream(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let ada = app.engine.sign_up("ada").await;
+        let service = app.service(&[Scope::SessionsWrite]).await.with("accept", "text/event-stream");
+        let document = "mutation ($id: ID!) { createSession(input: { accountId: $id, transport: COOKIE, connectionInfo: { ip: \"::1\", userAgent: \"x\" } }) { tokens { accessToken } } }";
+        let answer = service.run(document, json!({ "id": ada.account.id.to_string() })).await;
+        assert_eq!((only_event(&answer), answer.set_cookies().len()), (json!({ "data": { "createSession": { "tokens": null } } }), 2));
+    }
+
+    async fn what_was_never_executed_has_no_data(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        let client = app.anonymous().with("accept", "text/event-stream");
+        let hash = json!({ "persistedQuery": { "version": 1, "sha256Hash": "0".repeat(64) } });
+        for (request, code) in [
+            (json!({ "query": "query { nope }" }), "GRAPHQL_VALIDATION_FAILED"),
+            (json!({ "query": "subscription { nope }" }), "GRAPHQL_VALIDATION_FAILED"),
+            (json!({ "query": "{" }), "GRAPHQL_PARSE_FAILED"),
+            (json!({ "extensions": hash }), "PERSISTED_QUERY_NOT_FOUND"),
+        ] {
+            let answer = only_event(&client.post(&request).await);
+            assert_eq!((&answer["errors"][0]["extensions"]["code"], answer.get("data")), (&json!(code), None), "{answer}");
+        }
+        let parts = app.anonymous().with("accept", MULTIPART).query("subscription { nope }").await;
+        let said = parts.body.as_str().unwrap();
+        assert!(said.contains(r#"{"payload":{"errors":[{"#) && !said.contains(r#""data""#), "{said}");
+    }
+
+    async fn a_stream_is_asked_for_as_json_is(database: TestDatabase) {
+        let app = TestApp::new(&database).await;
+        for (accept, document, format) in [
+            ("text/event-stream ; q=1", "{ __typename }", "text/event-stream"),
+            ("Text/Event-Stream;q=0.5, text/html", EVENTS, "text/event-stream"),
+            ("multipart/mixed ; subscriptionSpec=\"1.0\"", EVENTS, "multipart/mixed"),
+            ("text/event-stream;q=0, multipart/mixed;subscriptionSpec=\"1.0\"", EVENTS, "multipart/mixed"),
+            ("text/event-stream;q=0, application/json", EVENTS, "application/json"),
+            ("multipart/mixed;subscriptionSpec=\"1.0\";q=0.0, */*", EVENTS, "application/json"),
+        ] {
+            let answer = app.anonymous().with("accept", accept).query(document).await;
+            assert_eq!(answer.status, 200, "{accept}");
+            let found = answer.headers[header::CONTENT_TYPE].to_str().unwrap();
+            assert!(found.starts_with(format), "{accept}: {found}");
+        }
+        let refused = app.anonymous().with("accept", "text/event-stream;q=0").query(EVENTS).await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (406, "BAD_REQUEST"));
     }
 
     async fn a_stream_completes_when_its_token_expires(database: TestDatabase) {
