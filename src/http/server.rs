@@ -166,6 +166,7 @@ pub fn router(app: App) -> Router {
     let app = Arc::new(app);
     let graphql = routing::get(endpoint::get)
         .post(endpoint::post)
+        .connect(endpoint::get)
         .head(endpoint::method_not_allowed);
     let mut graphql = graphql.fallback(endpoint::method_not_allowed);
     if traces::are_collected() {
@@ -263,11 +264,18 @@ pub async fn serve(
     let (stopping, stopped) = oneshot::channel();
     let listener = listener.tap_io(|socket| close_when_unread(socket));
     let database = services.db.get_database_backend();
-    let served = connections::serve(listener, router, database, async move {
+    let shutdown = async move {
         shutdown.await;
         streams_end.cancel();
         let _ = stopping.send(());
-    });
+    };
+    let served = connections::serve(
+        listener,
+        router,
+        database,
+        connections::HEAD_TIMEOUT,
+        shutdown,
+    );
     let upkeep = UpkeepOptions {
         keyring: Some(Arc::clone(&services.keyring)),
         listen: Some(config.database_url.clone()),
