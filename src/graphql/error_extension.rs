@@ -110,9 +110,12 @@ impl ErrorHandling {
     pub(super) fn prepared(&self, registry: &Registry, request: &mut Request) {
         let found = look(request, |document, name, variables| {
             selected_operation(document, name).map(|operation| {
-                let mut found = misfits(registry, &operation.node, variables);
-                found.extend(misplaced(registry, document, &operation.node, variables));
-                found
+                let misfits = misfits(registry, &operation.node, variables);
+                if misfits.is_empty() {
+                    misplaced(registry, document, &operation.node, variables)
+                } else {
+                    misfits
+                }
             })
         });
         if let Some(misfits) = found.flatten().filter(|misfits| !misfits.is_empty()) {

@@ -133,7 +133,8 @@ async fn post_plain(
     }
 }
 
-/// `GET /graphql`: queries only, and without cookies, which a foreign page could have sent.
+/// `GET /graphql`: queries only, and without cookies, which a foreign page could have sent; and the way to a WebSocket, which
+/// over HTTP/2 is `CONNECT /graphql`.
 pub(super) async fn get(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

@@ -167,6 +167,7 @@ pub fn router(app: App) -> Router {
     // HEAD and OPTIONS by name: the router would allow HEAD wherever there is a GET.
     let graphql = routing::get(endpoint::get)
         .post(endpoint::post)
+        .connect(endpoint::get)
         .head(endpoint::method_not_allowed)
         .options(endpoint::method_not_allowed);
     let mut graphql = graphql.fallback(endpoint::method_not_allowed);
@@ -280,11 +281,18 @@ pub async fn serve(
     let (stopping, stopped) = oneshot::channel();
     let listener = listener.tap_io(|socket| close_when_unread(socket));
     let database = services.db.get_database_backend();
-    let served = connections::serve(listener, router, database, async move {
+    let shutdown = async move {
         shutdown.await;
         streams_end.cancel();
         let _ = stopping.send(());
-    });
+    };
+    let served = connections::serve(
+        listener,
+        router,
+        database,
+        connections::HEAD_TIMEOUT,
+        shutdown,
+    );
     let upkeep = UpkeepOptions {
         keyring: Some(Arc::clone(&services.keyring)),
         listen: Some(config.database_url.clone()),

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{
     body::Body,
     extract::{FromRequestParts, WebSocketUpgrade},
-    http::{self, request::Parts},
+    http::{self, Method, request::Parts},
     response::IntoResponse,
 };
 
@@ -27,8 +27,12 @@ pub(crate) async fn upgrade(
     peer: SocketAddr,
     parts: &mut Parts,
 ) -> Option<http::Response<Body>> {
-    let asks = parts.headers.get(http::header::UPGRADE);
-    asks.filter(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))?;
+    let protocol = parts.headers.get(http::header::UPGRADE);
+    let asks = protocol.is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    // How it is asked for over HTTP/2 (RFC 8441 section 4).
+    if !asks && parts.method != Method::CONNECT {
+        return None;
+    }
     let Ok(upgrade) = WebSocketUpgrade::from_request_parts(parts, &()).await else {
         let refusal = BadRequest::malformed("This is no WebSocket handshake.");
         return Some(refuse(Format::Json, &refusal));

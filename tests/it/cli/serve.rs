@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::support::Folder;
-use crate::support::{database::TestDatabase, engine::SECRET};
+use crate::{
+    live::socket::Socket,
+    support::{database::TestDatabase, engine::SECRET},
+};
 
 const SESSION: &str = "{ session { valid } viewer { username } }";
 
@@ -83,6 +86,20 @@ async fn a_kill_loses_nothing_that_was_answered() {
     let server = folder.serve(&["--public-url", "http://localhost:4000"]);
     let answer = server.query(SESSION, tokens["accessToken"].as_str()).await;
     assert_eq!(answer["data"]["viewer"]["username"], "ada", "{answer:#}");
+}
+
+#[tokio::test]
+async fn a_socket_opens_over_http2_and_is_told_when_the_server_stops() {
+    let folder = Folder::new();
+    let server = folder.serve(&[]);
+    let tokens = server.sign_up("ada").await;
+    let socket = Socket::connect_over_http2(&server.url, &[]).await;
+    let token = tokens["accessToken"].as_str().unwrap();
+    let mut socket = socket.initialised(token).await;
+    server.signal("TERM");
+    assert_eq!(socket.closed().await, 1001);
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
 }
 
 /// A request of which half has been sent when the server is told to stop.

@@ -145,21 +145,24 @@ on_each_database! {
                 let mut headers = vec![("cookie", cookies.as_str())];
                 headers.extend(origins.iter().map(|origin| ("origin", *origin)));
                 headers.extend(sites.iter().map(|site| ("sec-fetch-site", *site)));
-                let mut socket = Socket::connect_to(&address, &headers).await;
-                socket.send(&json!({ "type": "connection_init" })).await;
-                assert_eq!(socket.next().await["type"], "connection_ack", "{case}");
-                let viewer = answer(&mut socket, "{ viewer { username } }").await;
-                if is_trusted(origins) {
-                    assert_eq!(viewer["data"]["viewer"]["username"], "ada", "{case}");
-                    continue;
+                let over_http1 = Socket::connect_to(&address, &headers).await;
+                let over_http2 = Socket::connect_over_http2(&address, &headers).await;
+                for mut socket in [over_http1, over_http2] {
+                    socket.send(&json!({ "type": "connection_init" })).await;
+                    assert_eq!(socket.next().await["type"], "connection_ack", "{case}");
+                    let viewer = answer(&mut socket, "{ viewer { username } }").await;
+                    if is_trusted(origins) {
+                        assert_eq!(viewer["data"]["viewer"]["username"], "ada", "{case}");
+                        continue;
+                    }
+                    assert_eq!(viewer, json!({ "data": { "viewer": null } }), "{case}");
+                    let logout = answer(&mut socket, "mutation { logout }").await;
+                    assert_eq!(logout, json!({ "data": { "logout": false } }), "{case}");
+                    let refresh = answer(&mut socket, "mutation { refreshTokens { refreshOutcome } }").await;
+                    assert_eq!(refresh["errors"][0]["extensions"]["code"], "INVALID_TOKENS", "{case}");
+                    let events = answer(&mut socket, EVENTS).await;
+                    assert!(events.to_string().contains("MISSING_TOKEN"), "{case} {events}");
                 }
-                assert_eq!(viewer, json!({ "data": { "viewer": null } }), "{case}");
-                let logout = answer(&mut socket, "mutation { logout }").await;
-                assert_eq!(logout, json!({ "data": { "logout": false } }), "{case}");
-                let refresh = answer(&mut socket, "mutation { refreshTokens { refreshOutcome } }").await;
-                assert_eq!(refresh["errors"][0]["extensions"]["code"], "INVALID_TOKENS", "{case}");
-                let events = answer(&mut socket, EVENTS).await;
-                assert!(events.to_string().contains("MISSING_TOKEN"), "{case} {events}");
             }
         }
         assert_eq!(touched(&app).await, 0);

@@ -2,20 +2,39 @@
 
 use std::time::Duration;
 
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, Request, header},
+};
 use futures_util::{SinkExt, StreamExt};
+use hyper::{client::conn::http2, ext::Protocol};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue, protocol::CloseFrame},
+    WebSocketStream, client_async,
+    tungstenite::{
+        Message,
+        client::IntoClientRequest,
+        protocol::{CloseFrame, Role},
+    },
 };
 
 use crate::support::{app::TestApp, engine::FIREFOX};
 
 pub(crate) const EVENTS: &str = "subscription { sessionEvents { kind refreshOutcome session { id invalidationReason account { username } } } }";
 
+/// A TCP connection, or a stream of one.
+trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<C: AsyncRead + AsyncWrite + Send + Unpin> Connection for C {}
+
 pub(crate) struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: WebSocketStream<Box<dyn Connection>>,
     /// How long it waits for what the server says.
     pub(super) patience: Duration,
 }
@@ -32,26 +51,47 @@ impl Socket {
 
     /// Connects to a server by its URL.
     pub(crate) async fn connect_to(url: &str, headers: &[(&'static str, &str)]) -> Self {
+        let connection: Box<dyn Connection> = Box::new(connected(url).await);
         let url = format!("{}/graphql", url.replacen("http", "ws", 1));
         let mut request = url.into_client_request().unwrap();
-        let protocol = HeaderValue::from_static("graphql-transport-ws");
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", protocol);
-        request
-            .headers_mut()
-            .insert("user-agent", HeaderValue::from_static(FIREFOX));
-        // A header that comes for the first time replaces the one above, a second one is another line.
-        for (index, (name, value)) in headers.iter().enumerate() {
-            let value = value.parse().unwrap();
-            if headers[..index].iter().any(|(before, _)| before == name) {
-                request.headers_mut().append(*name, value);
-            } else {
-                request.headers_mut().insert(*name, value);
+        add_headers(request.headers_mut(), headers);
+        let (stream, _) = client_async(request, connection).await.unwrap();
+        Self::new(stream)
+    }
+
+    /// Connects over HTTP/2 (RFC 8441).
+    pub(crate) async fn connect_over_http2(url: &str, headers: &[(&'static str, &str)]) -> Self {
+        let connection = TokioIo::new(connected(url).await);
+        let (mut requests, mut connection) =
+            http2::handshake::<_, _, Body>(TokioExecutor::new(), connection)
+                .await
+                .unwrap();
+        // Nobody is told when the server's settings have come.
+        let announced = async {
+            while !connection.is_extended_connect_protocol_enabled() {
+                let ended = timeout(Duration::from_millis(5), &mut connection).await;
+                assert!(ended.is_err(), "the connection stays open");
             }
-        }
+        };
+        let announced = timeout(Duration::from_secs(10), announced).await;
+        announced.expect("the server announces WebSockets");
+        tokio::spawn(connection);
+        let mut request = Request::connect(format!("{url}/graphql"))
+            .extension(Protocol::from_static("websocket"))
+            .header(header::SEC_WEBSOCKET_VERSION, "13")
+            .body(Body::empty())
+            .unwrap();
+        add_headers(request.headers_mut(), headers);
+        let response = requests.send_request(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let upgraded = hyper::upgrade::on(response).await.unwrap();
+        let connection: Box<dyn Connection> = Box::new(TokioIo::new(upgraded));
+        Self::new(WebSocketStream::from_raw_socket(connection, Role::Client, None).await)
+    }
+
+    fn new(stream: WebSocketStream<Box<dyn Connection>>) -> Self {
         Self {
-            stream: connect_async(request).await.unwrap().0,
+            stream,
             patience: Duration::from_secs(10),
         }
     }
@@ -152,6 +192,26 @@ impl Socket {
                 }
                 _ => said += 1,
             }
+        }
+    }
+}
+
+async fn connected(url: &str) -> TcpStream {
+    let address = url.trim_start_matches("http://");
+    TcpStream::connect(address).await.unwrap()
+}
+
+fn add_headers(all: &mut HeaderMap, headers: &[(&'static str, &str)]) {
+    let protocol = HeaderValue::from_static("graphql-transport-ws");
+    all.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    all.insert(header::USER_AGENT, HeaderValue::from_static(FIREFOX));
+    // A header that comes for the first time replaces the one above, a second one is another line.
+    for (index, (name, value)) in headers.iter().enumerate() {
+        let value = value.parse().unwrap();
+        if headers[..index].iter().any(|(before, _)| before == name) {
+            all.append(*name, value);
+        } else {
+            all.insert(*name, value);
         }
     }
 }
