@@ -19,7 +19,7 @@ use super::{
 };
 
 /// One error for each place with a variable that may not stand there, and for each argument that is not of its type with
-/// the variables in it filled in.
+/// the variables in it filled in. Values are of the types of their variables: see [`misfits`](super::variables::misfits).
 pub(super) fn misplaced(
     registry: &Registry,
     document: &ExecutableDocument,
@@ -203,11 +203,14 @@ impl<'a> Usages<'a> {
                 else {
                     return;
                 };
-                for (name, value) in members {
-                    if let Some(field) = input_fields.get(name.as_str()) {
+                for (member, value) in members {
+                    if let Some(field) = input_fields.get(member.as_str()) {
                         let mut place = Place::of_input(field);
                         place.required |= oneof;
                         self.in_value(value, pos, &place);
+                    } else {
+                        let message = format!("There is no field {member} in {name}.");
+                        self.misplaced.push(misfit(message, pos));
                     }
                 }
             }

@@ -26,8 +26,9 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// How long a request's head may take to come, and how long a connection may be idle before the next one: hyper has one timer
-/// for both. Gateways keep idle connections to use them again, so it is as long as nginx's `keepalive_timeout`.
-pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// for both. Clients keep idle connections to use them again, those of Go and of hyper for 90 seconds: they should be the
+/// first to close them, or a request meets the close.
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// Serves what connects until `shutdown`; then nothing more is accepted, and connections end with the answers to what they
 /// have asked. A connection on which no whole head comes within `head_timeout` is closed. Over HTTP/2 that is so for the first

@@ -128,7 +128,7 @@ on_each_database! {
             "query ($all: [_Any!]!, $one: _Any!, $name: String!, $no: Boolean!) {{
                 all: _entities(representations: $all) {{ ...of_account ...of_session }}
                 some: _entities(representations: [$one, {{ __typename: $name, id: {bob_id} }}]) {{ ...of_account ...of_session }}
-                single: _entities(representations: $one) {{ ...of_account ...of_session }}
+                single: _entities(representations: {{ __typename: $name, id: {ada_id} }}) {{ ...of_account ...of_session }}
                 left_out: _entities(representations: $all) @include(if: $no) {{ ...of_account ...of_session }}
                 ... on Query {{ within: _entities(representations: $all) {{ ...of_account ...of_session }} }}
             }}
