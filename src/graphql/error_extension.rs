@@ -2,7 +2,8 @@
 //! specification wants them (section 6.4.4).
 //!
 //! async-graphql 7 leaves a failed field out of the answer and lets no null propagate. Here a failed nullable field is
-//! null beside its error, and a failed non-null one nulls its nearest nullable ancestor.
+//! null beside its error, and a failed non-null one nulls its nearest nullable ancestor. Nor is an object null here because
+//! directives leave nothing of its selection.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,7 +31,8 @@ use super::{
     variables::misfits,
 };
 
-/// Handles the errors of each request; register it before every other extension.
+/// Handles the errors of each request, and finds those of its variables before anything is executed; register it before
+/// every other extension.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ErrorExtension;
 
