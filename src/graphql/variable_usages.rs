@@ -3,6 +3,8 @@
 //! The library has a rule for it that its validation never calls, and it checks no argument with a variable in it that is
 //! not given. What passes fails in the resolver's arguments, when the fields of a mutation before it have been executed.
 
+use std::collections::HashSet;
+
 use async_graphql::{
     Name, Pos, Positioned, ServerError, Variables,
     parser::types::{
@@ -39,20 +41,19 @@ pub(super) fn misplaced(
         operation,
         variables,
         spreads: Vec::new(),
+        seen: HashSet::new(),
         misplaced: Vec::new(),
     };
     usages.in_directives(&operation.directives);
     usages.in_selections(&operation.selection_set.node, root);
     // Each fragment once, and none within another: they may be many, and spread each other.
-    let mut next = 0;
-    while let Some(name) = usages.spreads.get(next) {
-        if let Some(fragment) = document.fragments.get(*name) {
+    while let Some(name) = usages.spreads.pop() {
+        if let Some(fragment) = document.fragments.get(name) {
             let fragment = &fragment.node;
             usages.in_directives(&fragment.directives);
             let on = fragment.type_condition.node.on.node.as_str();
             usages.in_selections(&fragment.selection_set.node, Some(on));
         }
-        next += 1;
     }
     usages.misplaced
 }
@@ -61,8 +62,9 @@ struct Usages<'a> {
     registry: &'a Registry,
     operation: &'a OperationDefinition,
     variables: &'a Variables,
-    /// The fragments that have been seen, each once.
+    /// The fragments that are still to be looked at.
     spreads: Vec<&'a Name>,
+    seen: HashSet<&'a Name>,
     misplaced: Vec<ServerError>,
 }
 
@@ -106,7 +108,7 @@ impl<'a> Usages<'a> {
                 Selection::FragmentSpread(spread) => {
                     self.in_directives(&spread.node.directives);
                     let name = &spread.node.fragment_name.node;
-                    if !self.spreads.contains(&name) {
+                    if self.seen.insert(name) {
                         self.spreads.push(name);
                     }
                 }
