@@ -108,9 +108,9 @@ fn parse(user_agent: &str) -> UserAgentFamilies {
         return UserAgentFamilies::default();
     };
     // "HTTP Library" is no browser, and no two programs or crawlers are the same because both are unknown.
-    let is_program = result.category == "misc" || result.name == "misc crawler";
+    let is_of_no_family = result.category == "misc" || result.name == "misc crawler";
     let known = |value: &str| {
-        (!is_program && !value.is_empty() && value != VALUE_UNKNOWN).then(|| value.to_owned())
+        (!is_of_no_family && !value.is_empty() && value != VALUE_UNKNOWN).then(|| value.to_owned())
     };
     let operating_system = operating_system(result.os);
     UserAgentFamilies {

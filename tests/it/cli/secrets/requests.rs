@@ -155,6 +155,14 @@ async fn documents(snoop: &mut Snoop<'_>, login: &Login, key: &str) {
         json!({ "input": ["TELLTALE"] }),
         json!({ "input": "TELLTALE" }),
     ];
+    // What cannot be read beside a variable that is not given.
+    for document in [
+        r#"mutation ($p: String, $x: String) { signIn(input: { identifier: "ada", password: [$p, $x] }) { session { id } } }"#,
+        r#"mutation ($x: String) { logout(input: { token: ["TELLTALE", $x] }) }"#,
+        r#"mutation ($x: Int) { signUp(input: [{ username: "ada", password: "TELLTALE" }, $x]) { session { id } } }"#,
+    ] {
+        snoop.run(document, json!({ "p": "TELLTALE" }), &[]).await;
+    }
     for variables in variables {
         snoop
             .run(
@@ -183,12 +191,15 @@ async fn backend(snoop: &mut Snoop<'_>, login: &Login, key: &str) {
         .await;
 }
 
-/// Tokens in query strings, where they should never be, of pages too.
+/// Tokens in query strings and paths, where they should never be, of pages too.
 async fn query_strings(snoop: &mut Snoop<'_>, login: &Login) {
+    let in_path = format!("/graphql/{}", login.refresh);
     for path in [
         "/graphql",
         "/playground",
         "/nothing",
+        "/TELLTALE",
+        &in_path,
         "/health/ready",
         "/.well-known/jwks.json",
     ] {
