@@ -286,13 +286,7 @@ pub async fn serve(
         streams_end.cancel();
         let _ = stopping.send(());
     };
-    let served = connections::serve(
-        listener,
-        router,
-        database,
-        connections::HEAD_TIMEOUT,
-        shutdown,
-    );
+    let served = connections::serve(listener, router, database, connections::PATIENCE, shutdown);
     let upkeep = UpkeepOptions {
         keyring: Some(Arc::clone(&services.keyring)),
         listen: Some(config.database_url.clone()),
