@@ -1,6 +1,6 @@
 //! GraphQL requests: by what they ask for, as far as the schema knows it, and by how they end.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Instant};
 
 use metrics::{Counter, Histogram, counter, histogram};
 
@@ -17,7 +17,7 @@ const SUBSCRIPTION: &str = "subscription";
 
 /// Counts requests. What a label can say is known from the start: a client's text is never among it.
 #[derive(Debug)]
-pub(crate) struct Requests(Vec<Arc<Kind>>);
+pub(crate) struct Requests(HashMap<&'static str, HashMap<String, Arc<Kind>>>);
 
 /// Requests that ask for one thing, with what counts the usual ones: no request looks its counters up.
 #[derive(Debug)]
@@ -53,23 +53,22 @@ impl Requests {
     pub(crate) fn new(fields: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let others = ["query", "mutation", SUBSCRIPTION, UNKNOWN];
         let others = others.map(|operation| (operation, OTHER.to_owned()));
-        let kinds = fields.into_iter().chain(others);
-        Self(
-            kinds
-                .map(|(operation, field)| Kind::new(operation, field))
-                .collect(),
-        )
+        let mut kinds = HashMap::<_, HashMap<_, _>>::new();
+        for (operation, field) in fields.into_iter().chain(others) {
+            let kind = Kind::new(operation, field.clone());
+            kinds.entry(operation).or_default().insert(field, kind);
+        }
+        Self(kinds)
     }
 
     /// A request begins: what it runs, and its first field; neither where that cannot be said.
     pub(crate) fn begin(&self, operation: Option<&str>, field: Option<&str>) -> Running {
-        let (operation, field) = (operation.unwrap_or(UNKNOWN), field.unwrap_or(OTHER));
-        let find = |field: &str| {
-            let mut kinds = self.0.iter();
-            kinds.find(|kind| kind.operation == operation && kind.field == field)
-        };
+        let kind = self.0.get(operation.unwrap_or(UNKNOWN)).and_then(|fields| {
+            let known = field.and_then(|field| fields.get(field));
+            known.or_else(|| fields.get(OTHER)).cloned()
+        });
         Running {
-            kind: find(field).or_else(|| find(OTHER)).cloned(),
+            kind,
             begun: Instant::now(),
             code: CANCELLED.into(),
         }
