@@ -48,7 +48,7 @@ pub(super) struct ErrorHandling(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    request_id: Option<String>,
+    request_id: Option<Arc<str>>,
     /// Variables that do not fit: said once the document itself is found to be valid.
     misfits: Vec<ServerError>,
     failed: Failed,
@@ -105,7 +105,7 @@ impl ErrorHandling {
 
     /// A request has come.
     pub(super) fn received(&self, request: &Request) {
-        self.state().request_id = data_of_request::<RequestId>(request).map(|id| id.0.clone());
+        self.state().request_id = data_of_request::<RequestId>(request).map(|id| Arc::clone(&id.0));
     }
 
     /// A request is ready for validation.

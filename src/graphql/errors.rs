@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 
 /// The id of a request in the logs and in `extensions.requestId`; the server puts one into each request's data.
 #[derive(Debug, Clone)]
-pub struct RequestId(pub String);
+pub struct RequestId(pub Arc<str>);
 
 /// How far a request came when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -86,7 +86,8 @@ impl Extension for OneRequest {
             request.data.insert(representations);
             self.errors.prepared(registry, request);
         };
-        self.sessions.prepare(ctx, request, meanwhile).await
+        self.sessions.prepare(ctx, &mut request, meanwhile).await?;
+        Ok(request)
     }
 
     async fn parse_query(

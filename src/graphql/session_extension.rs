@@ -53,12 +53,13 @@ impl Extension for SessionExtension {
         request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        let request = next.run(ctx, request).await?;
+        let mut request = next.run(ctx, request).await?;
         // Nobody here reads them ahead.
         let meanwhile = |request: &mut Request| {
             request.data.insert(Representations::default());
         };
-        self.prepare(ctx, request, meanwhile).await
+        self.prepare(ctx, &mut request, meanwhile).await?;
+        Ok(request)
     }
 
     async fn execute(
@@ -76,27 +77,27 @@ impl SessionExtension {
     pub(super) async fn prepare(
         &self,
         ctx: &ExtensionContext<'_>,
-        mut request: Request,
+        request: &mut Request,
         meanwhile: impl FnOnce(&mut Request),
-    ) -> ServerResult<Request> {
-        let mut session_request = data_of_request::<SessionRequest>(&request)
+    ) -> ServerResult<()> {
+        let mut session_request = data_of_request::<SessionRequest>(request)
             .or_else(|| ctx.data_opt::<SessionRequest>())
             .cloned()
             .unwrap_or_default();
-        session_request.operation = operation(&mut request);
+        session_request.operation = operation(request);
         if session_request.operation != Operation::Query {
-            merge_root_fields(&mut request);
+            merge_root_fields(request);
         }
-        if session_request.operation == Operation::Subscription && root_fields(&mut request) != 1 {
+        if session_request.operation == Operation::Subscription && root_fields(request) != 1 {
             let message = "A subscription has exactly one root field.";
             let error = ErrorKind::GraphqlValidationFailed(message.into());
             return Err(request_error(error.into()));
         }
         let handled = self.sessions.handle_request(session_request);
-        let (session_request, ()) = join(handled, async { meanwhile(&mut request) }).await;
+        let (session_request, ()) = join(handled, async { meanwhile(request) }).await;
         request.data.insert(session_request.map_err(request_error)?);
         request.data.insert(Current::default());
-        Ok(request)
+        Ok(())
     }
 }
 

@@ -11,7 +11,6 @@ use axum::{
 };
 use futures_util::future::join_all;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::{
     decompression::RequestDecompressionLayer, request_id::RequestId as HttpRequestId,
@@ -195,20 +194,18 @@ pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> HttpResponse {
 async fn answer(
     app: &App,
     write: impl FnOnce(Result<Responses, BadRequest>) -> HttpResponse,
-    id: String,
-    mut session_request: SessionRequest,
+    id: Arc<str>,
+    session_request: SessionRequest,
     read: impl Future<Output = Result<Operations, BadRequest>>,
 ) -> HttpResponse {
-    let client_gone = CancellationToken::new();
-    session_request.client_gone = client_gone.clone();
     // Dropped with this future, when the answer is there or nobody waits for it any more.
-    let _gone = client_gone.drop_guard();
+    let _gone = session_request.client_gone.clone().drop_guard();
     // In its own place, for it is large: the futures around this one are moved.
     let executed = Box::pin(async {
         let mut operations = read.await?;
         for request in operations.requests_mut() {
             request.data.insert(session_request.clone());
-            request.data.insert(graphql::RequestId(id.clone()));
+            request.data.insert(graphql::RequestId(Arc::clone(&id)));
         }
         Ok(execute(app, operations, &id).await)
     });
@@ -232,17 +229,17 @@ fn took_too_long(id: &str) -> Responses {
     Responses::Single(Box::new(answer))
 }
 
-fn request_id(parts: &Parts) -> String {
+fn request_id(parts: &Parts) -> Arc<str> {
     let id = parts.extensions.get::<HttpRequestId>();
     id.and_then(|id| id.header_value().to_str().ok())
         .unwrap_or_default()
-        .to_owned()
+        .into()
 }
 
 async fn execute(app: &App, operations: Operations, id: &str) -> Responses {
     match operations {
         Operations::Single(request) => {
-            Responses::Single(Box::new(execute_one(app, *request, id).await))
+            Responses::Single(Box::new(execute_one(app, request, id).await))
         }
         Operations::Batch(requests) => {
             Responses::Batch(Box::pin(execute_batch(app, requests, id)).await)
@@ -258,13 +255,13 @@ async fn execute_batch(app: &App, mut requests: Vec<Request>, id: &str) -> Vec<R
     if writes {
         // In order: what one writes, the next one reads.
         for request in requests {
-            responses.push(execute_one(app, request, id).await);
+            responses.push(execute_one(app, Box::new(request), id).await);
         }
     } else {
         responses = join_all(
             requests
                 .into_iter()
-                .map(|request| execute_one(app, request, id)),
+                .map(|request| execute_one(app, Box::new(request), id)),
         )
         .await;
     }
@@ -277,7 +274,9 @@ pub(super) fn read_document(app: &App, request: &mut Request) {
 }
 
 /// A mutation runs to its end: a client that goes away in the middle cancels no write half-way.
-pub(super) async fn execute_one(app: &App, mut request: Request, id: &str) -> Response {
+///
+/// A request is large, and an `async fn` has two places for what is handed to it.
+pub(super) async fn execute_one(app: &App, mut request: Box<Request>, id: &str) -> Response {
     let mut running = requested::begin(&app.requests, &mut request, id);
     let span = running.span();
     let response = if span.is_disabled() {
@@ -290,12 +289,12 @@ pub(super) async fn execute_one(app: &App, mut request: Request, id: &str) -> Re
     response
 }
 
-async fn execute_read(app: &App, mut request: Request, id: &str) -> Response {
+async fn execute_read(app: &App, mut request: Box<Request>, id: &str) -> Response {
     if operation_type(&mut request) != Some(OperationType::Mutation) {
-        return app.schema.execute(request).await;
+        return Box::pin(app.schema.execute(*request)).await;
     }
     let schema = app.schema.clone();
-    let execution = async move { Ok(schema.execute(request).await) };
+    let execution = Box::pin(async move { Ok(schema.execute(*request).await) });
     match app.sessions.to_the_end(execution).await {
         Ok(response) => response,
         Err(error) => graphql::refusal(error, Some(id)),

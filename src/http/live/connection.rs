@@ -364,7 +364,7 @@ impl Connection {
                 message,
                 is_last,
             };
-            let responses = operation::run(app, request, session_request, request_id);
+            let responses = operation::run(app, request, session_request, request_id.into());
             let mut responses = std::pin::pin!(responses);
             while let Some(response) = responses.next().await {
                 let failed = never_executed(&response);

@@ -28,12 +28,12 @@ pub(super) fn run(
     app: Arc<App>,
     mut request: Request,
     session_request: SessionRequest,
-    id: String,
+    id: Arc<str>,
 ) -> impl Stream<Item = Response> + Send + 'static {
     let subscribes = subscribes(&app, &mut request);
     let mut request = request
         .data(session_request)
-        .data(graphql::RequestId(id.clone()));
+        .data(graphql::RequestId(Arc::clone(&id)));
     if subscribes {
         let mut running = requested::begin(&app.requests, &mut request, &id);
         running.subscribed();
@@ -55,7 +55,8 @@ pub(super) fn run(
         return followed.left_stream();
     }
     let answered = async move {
-        match timeout(app.request_timeout, execute_one(&app, request, &id)).await {
+        let executed = execute_one(&app, Box::new(request), &id);
+        match timeout(app.request_timeout, executed).await {
             Ok(response) => response,
             Err(_) => graphql::refusal(Error::unavailable(), Some(&id)),
         }

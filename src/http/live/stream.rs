@@ -55,7 +55,7 @@ pub(crate) fn subscribe(
     format: StreamFormat,
     request: Request,
     session_request: SessionRequest,
-    id: String,
+    id: Arc<str>,
 ) -> http::Response<Body> {
     // The headers are gone before anything is executed: no cookie can ride on them.
     let session_request = SessionRequest {
