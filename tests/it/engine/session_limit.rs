@@ -89,6 +89,21 @@ on_each_database! {
         assert_eq!(engine.ended_with(last.session.id).await, None);
     }
 
+    /// More than a statement can have values, on either database.
+    async fn a_limit_may_be_lowered_by_any_number(database: TestDatabase) {
+        let engine = with_limit(&database, 100_000).await;
+        let first = engine.sign_up("ada").await;
+        engine.copy_sessions(66_000).await;
+        let lowered = |policy: &mut Policy| policy.max_sessions_per_account = 2;
+        let engine = Engine::with(&database, engine.clock.clone(), lowered).await;
+        engine.advance(1);
+        let last = engine.sign_in("ada").await;
+        let active = Some(SessionStatus::Active);
+        let live = engine.sessions.session_counts(&[first.account.id], active).await.unwrap();
+        assert_eq!(live[&first.account.id], 2);
+        assert_eq!(engine.ended_with(last.session.id).await, None);
+    }
+
     async fn sessions_of_a_backend_count_too(database: TestDatabase) {
         let engine = with_limit(&database, 1).await;
         let input = SignUp {
