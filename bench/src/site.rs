@@ -146,10 +146,16 @@ impl Site {
     pub(crate) async fn grow(&self, rows: u64) -> Result<(), Failure> {
         note(&format!("{rows} rows are being added"));
         let (id, numbers) = self.copies(rows);
+        // Not just now: what ended in the last minutes is looked at again for events that were missed.
+        let ended = if self.on_postgres() {
+            "created_at - interval '1 day'"
+        } else {
+            "strftime('%Y-%m-%dT%H:%M:%f+00:00', created_at, '-1 day')"
+        };
         self.run(&format!(
             "INSERT INTO sessions SELECT {id}, account_id, generation, parent, seen_generation, ip, user_agent, \
              user_agent_family, metadata, created_at, refreshed_at, last_seen_at, expires_at, absolute_expires_at, \
-             created_at, 'LOGOUT', opened_in FROM (SELECT * FROM sessions LIMIT 1) one CROSS JOIN {numbers}"
+             {ended}, 'LOGOUT', opened_in FROM (SELECT * FROM sessions LIMIT 1) one CROSS JOIN {numbers}"
         ))
         .await
     }
